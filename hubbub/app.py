@@ -1,0 +1,148 @@
+"""The composition root: settings -> Chat -> ASGI application. The only place that knows every part."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from starlette.routing import BaseRoute, Route, Router
+
+from hubbub.chat import Chat
+from hubbub.errors import ERRORS, ChatError
+from hubbub.resources.accounts import sql as accounts
+from hubbub.resources.accounts.actions import authenticate
+from hubbub.resources.bindings import routes as bindings
+from hubbub.resources.channels import routes as channels
+from hubbub.resources.credentials import routes as credentials
+from hubbub.resources.invites import routes as invites
+from hubbub.resources.media import routes as media
+from hubbub.resources.members import routes as members
+from hubbub.resources.messages import routes as messages
+from hubbub.resources.messages.actions import write_drafts
+from hubbub.resources.roles import routes as roles
+from hubbub.resources.services import routes as services
+from hubbub.resources.users import routes as users
+from hubbub.resources.webhooks import routes as webhooks
+from hubbub.settings import BadSettings, Settings
+from hubbub.storage.batch import Batch
+from hubbub.storage.database import Database
+from hubbub.storage.files import Folder
+from hubbub.storage.migrate import migrate
+from hubbub.storage.sqlite import SQLite
+from hubbub.sweep import keep_sweeping
+from hubbub.vault import open_vault
+from hubbub.web.endpoint import Endpoint, Operation
+from hubbub.web.respond import Receive, Scope, Send, send_error, send_json
+
+# The routes that carry most of the traffic come first: they are looked for in this order.
+OPERATIONS: list[Operation] = [
+    *messages.operations,
+    *members.operations,
+    *channels.operations,
+    *users.operations,
+    *invites.operations,
+    *webhooks.operations,
+    *bindings.operations,
+    *services.operations,
+    *roles.operations,
+    *credentials.operations,
+    *media.operations,
+]
+
+
+async def open_database(settings: Settings, *, exclusive: bool) -> Database:
+    """The engine that the URL names. Raises BadDatabase or BadSettings with what to do."""
+    url = urlsplit(settings.database_url)
+    if url.scheme == "sqlite":
+        return SQLite(Path(unquote(url.path[1:]) if url.path else "hubbub.db"), exclusive=exclusive)
+    try:
+        from hubbub.storage.postgres import Postgres  # noqa: PLC0415 - an extra that may be absent
+    except ImportError as error:
+        raise BadSettings(
+            "HUBBUB_DATABASE names PostgreSQL, whose driver is not installed: pip install 'hubbub[postgres]'."
+        ) from error
+    return await Postgres.open(settings.database_url, settings.postgres_connections)
+
+
+@contextlib.asynccontextmanager
+async def open_chat(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[Chat]:
+    """The chat on its database, which is brought to the schema of this code. `exclusive` is for the server."""
+    vault = open_vault(settings)
+    database = await open_database(settings, exclusive=exclusive)
+    try:
+        await migrate(database)
+        chat = Chat(database, Folder(Path(settings.data_dir) / "media"), vault, settings)
+        chat.drafts = Batch(partial(write_drafts, chat))
+        for account in await accounts.list_accounts(database):
+            vault.decrypt(account.auth_token)  # a wrong key is told now, not with the first request
+            break
+        yield chat
+    finally:
+        await database.close()
+
+
+def build_app(chat: Chat) -> "App":
+    """The ASGI application of a server."""
+    by_path: dict[str, list[Operation]] = defaultdict(list)
+    for operation in OPERATIONS:
+        by_path[operation.path].append(operation)
+    public_url = chat.settings.public_url
+    routes: list[BaseRoute] = [
+        Route(path, Endpoint(operations, chat, authenticate, public_url)) for path, operations in by_path.items()
+    ]
+    return App(chat, Router([*routes, Route("/health/live", Live()), Route("/health/ready", Ready(chat))]))
+
+
+class App:
+    """Routes on the path as it was sent, so that an encoded slash stays within its part; sweeps in the background."""
+
+    def __init__(self, chat: Chat, router: Router) -> None:
+        self._chat = chat
+        self._router = router
+        router.redirect_slashes = False
+        router.default = not_found
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = scope["raw_path"].decode("latin-1")
+            await self._router(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def background(self) -> AsyncIterator[None]:
+        """What runs beside the requests."""
+        sweeper = asyncio.create_task(keep_sweeping(self._chat))
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeper
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
+    await send_error(send, ERRORS.NOT_FOUND(), scope["path"])
+
+
+class Live:
+    """The process answers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send_json(send, 200, {"status": "live"})
+
+
+class Ready:
+    """The process can do its work: the database answers."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        try:
+            await self._chat.database.fetch_one("SELECT 1")
+        except ChatError as error:
+            await send_error(send, error, scope["path"])
+        else:
+            await send_json(send, 200, {"status": "ready"})

@@ -1,0 +1,95 @@
+"""The one context that every action gets, and who asks for it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from hubbub.bus.memory import MemoryBus
+from hubbub.dates import now
+from hubbub.events import Event
+from hubbub.settings import Settings
+from hubbub.storage.batch import Batch
+from hubbub.storage.database import Database, Transaction
+from hubbub.storage.files import Files
+from hubbub.vault import Vault
+
+if TYPE_CHECKING:
+    from hubbub.resources.messages.model import Draft, Message
+
+SYSTEM = "system"
+
+Changes = dict[str, Any]
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks: a back end with its account's credentials, or an end user of one service.
+
+    A back end may do everything in its account and fires no pre-event webhook; an end user is bound by roles.
+    """
+
+    account: int
+    account_sid: str
+    identity: str | None = None
+
+    @property
+    def author(self) -> str:
+        """The name that stands on what the caller makes."""
+        return self.identity or SYSTEM
+
+
+class Emitted(msgspec.Struct, frozen=True):
+    """An event with its record as it was stored, who caused it, and whether a back end asked for webhooks."""
+
+    event: Event
+    record: Any
+    caller: Caller
+    webhook_enabled: bool
+    channel: Any = None
+
+
+class Hooks(Protocol):
+    """The pre-event webhooks: asked before an end user's action, outside any transaction."""
+
+    async def before(self, event: Event, caller: Caller, record: Any, changes: Changes) -> Changes:
+        """The changes as the hook wants them. Raises the error that the user is told when the hook refuses."""
+
+
+class NoHooks:
+    """Every action goes ahead as it is."""
+
+    async def before(self, event: Event, caller: Caller, record: Any, changes: Changes) -> Changes:  # noqa: ARG002
+        return changes
+
+
+class Chat:
+    """What the actions work with. Built once, in `app`."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: Files,
+        vault: Vault,
+        settings: Settings,
+        hooks: Hooks | None = None,
+        clock: Callable[[], int] = now,
+    ) -> None:
+        self.database = database
+        self.files = files
+        self.vault = vault
+        self.settings = settings
+        self.hooks = hooks or NoHooks()
+        self.clock = clock
+        self.bus = MemoryBus()
+        self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
+        self.drafts: Batch[Draft, Message]  # messages on their way to disk
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """The only way to change anything: on disk when the block ends, and then told to those who listen."""
+        async with self.database.transaction() as tx:
+            yield tx
+        if tx.emitted:
+            self.bus.publish(tx.emitted)

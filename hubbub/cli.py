@@ -1,0 +1,167 @@
+"""The `hubbub` command."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvloop
+
+from hubbub import __version__
+from hubbub.app import open_chat
+from hubbub.chat import Chat
+from hubbub.errors import ChatError
+from hubbub.resources.accounts import actions, sql
+from hubbub.resources.accounts.model import account_wire, key_wire
+from hubbub.serve import serve
+from hubbub.settings import BadSettings, Settings, load, table
+from hubbub.storage.database import BadDatabase
+
+Command = Callable[[Chat, argparse.Namespace], Awaitable[Any]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit code. What went wrong is one sentence on standard error."""
+    parsed = parser().parse_args(arguments)
+    try:
+        settings = load(flags(parsed))
+        return int(parsed.run(settings, parsed) or 0)
+    except (BadSettings, BadDatabase) as error:
+        print(f"hubbub: {error}", file=sys.stderr)
+        return 2
+    except ChatError as error:
+        print(f"hubbub: {error.message.format(path=' '.join(sys.argv[1:]))}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="hubbub", description="A self-hosted chat server.")
+    root.add_argument("--version", action="version", version=f"hubbub {__version__}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    add(commands, "serve", "run the server", run_server)
+    add(commands, "migrate", "bring the database to this version's schema", run_migrate)
+    add(commands, "check", "check the settings and the whole database", run_check)
+    add(commands, "settings", "list every setting with its value in force", run_settings)
+
+    accounts = group(commands, "accounts", "make and list accounts, rotate their tokens")
+    add(accounts, "create", "make an account", on_chat(create_account), "--name")
+    add(accounts, "list", "list the accounts", on_chat(list_accounts))
+    add(accounts, "rotate-token", "replace an account's token", on_chat(rotate_token), "sid")
+
+    keys = group(commands, "keys", "make, list and revoke API keys")
+    create = add(keys, "create", "make an API key", on_chat(create_key), "--account")
+    create.add_argument("--name", help="what the key is for")
+    add(keys, "list", "list an account's keys", on_chat(list_keys), "--account")
+    add(keys, "revoke", "revoke a key", on_chat(revoke_key), "sid")
+    return root
+
+
+def group(commands: Any, name: str, help_: str) -> Any:
+    return commands.add_parser(name, help=help_, description=help_).add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+
+
+def add(commands: Any, name: str, help_: str, run: Any, *required: str) -> argparse.ArgumentParser:
+    """A command with a flag for every setting, and its own required arguments."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
+    for argument in required:
+        command.add_argument(argument, **({"required": True} if argument.startswith("-") else {}))
+    command.add_argument("--json", action="store_true", help="print JSON")
+    options = command.add_argument_group("settings")
+    options.add_argument("--config", dest="setting_config", metavar="FILE", help="TOML file with settings")
+    for setting, kind, _, sentence in table():
+        flag = f"--{setting.replace('_', '-')}"
+        options.add_argument(flag, dest=f"setting_{setting}", metavar=kind.upper(), help=sentence)
+    command.set_defaults(run=run)
+    return command
+
+
+def flags(parsed: argparse.Namespace) -> dict[str, str]:
+    given = {name: value for name, value in vars(parsed).items() if name.startswith("setting_") and value}
+    return {name.removeprefix("setting_"): value for name, value in given.items()}
+
+
+def run_server(settings: Settings, _: argparse.Namespace) -> None:
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.root.level))
+    uvloop.run(serve(settings))
+
+
+def run_settings(settings: Settings, parsed: argparse.Namespace) -> None:
+    secret = {"auth_token", "encryption_key"}
+    rows = [
+        {"name": name, "value": "***" if name in secret and getattr(settings, name) else getattr(settings, name), "help": help_}
+        for name, _, _, help_ in table()
+    ]
+    show(rows, parsed)
+
+
+def on_chat(command: Command) -> Callable[[Settings, argparse.Namespace], None]:
+    """A command on the chat's database, beside a running server or without one."""
+
+    def run(settings: Settings, parsed: argparse.Namespace) -> None:
+        async def inside() -> None:
+            async with open_chat(settings) as chat:
+                show(await command(chat, parsed), parsed)
+
+        asyncio.run(inside())
+
+    return run
+
+
+def show(result: Any, parsed: argparse.Namespace) -> None:
+    """JSON when asked for, else a line per item."""
+    if parsed.json:
+        print(json.dumps(result, indent=2))
+        return
+    for item in result if isinstance(result, list) else [result]:
+        print("  ".join(f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()))
+
+
+async def migrated(chat: Chat, _: argparse.Namespace) -> dict[str, object]:
+    row = await chat.database.fetch_one("SELECT name FROM migrations ORDER BY number DESC LIMIT 1")
+    return {"migration": row[0] if row else None}
+
+
+async def checked(chat: Chat, _: argparse.Namespace) -> dict[str, object]:
+    faults = await chat.database.check()
+    if faults:
+        raise BadDatabase("The database is damaged, restore it from a backup: " + "; ".join(faults))
+    return {"settings": "good", "database": "good"}
+
+
+run_migrate = on_chat(migrated)
+run_check = on_chat(checked)
+
+
+async def create_account(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    created = await actions.create_account(chat, parsed.name)
+    assert created is not None
+    return {"sid": created[0], "auth_token": created[1]}
+
+
+async def list_accounts(chat: Chat, _: argparse.Namespace) -> list[dict[str, object]]:
+    return [account_wire(account) for account in await sql.list_accounts(chat.database)]
+
+
+async def rotate_token(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    return {"sid": parsed.sid, "auth_token": await actions.rotate_token(chat, parsed.sid)}
+
+
+async def create_key(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    sid, secret = await actions.create_key(chat, parsed.account, parsed.name)
+    return {"sid": sid, "secret": secret}
+
+
+async def list_keys(chat: Chat, parsed: argparse.Namespace) -> list[dict[str, object]]:
+    account = await actions.access_account(chat, parsed.account)
+    return [key_wire(key) for key in await sql.list_keys(chat.database, account.key)]
+
+
+async def revoke_key(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    await actions.revoke_key(chat, parsed.sid)
+    return {"sid": parsed.sid, "revoked": True}

@@ -1,0 +1,1 @@
+"""The chat itself: one folder per noun, the same files in each."""

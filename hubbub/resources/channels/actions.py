@@ -1,0 +1,112 @@
+"""What can be done with channels."""
+
+from msgspec.structs import replace
+
+from hubbub.chat import Caller, Changes, Chat, Emitted
+from hubbub.errors import ERRORS
+from hubbub.events import CHANNEL_ADDED, CHANNEL_DESTROYED, CHANNEL_UPDATED
+from hubbub.resources.channels import sql
+from hubbub.resources.channels.model import PUBLIC, Channel, check_changes
+from hubbub.resources.invites import sql as invites
+from hubbub.resources.media import sql as media
+from hubbub.resources.members import sql as members
+from hubbub.resources.services.actions import access_service, service_of
+from hubbub.resources.services.model import Service
+from hubbub.resources.users import sql as users
+from hubbub.sids import is_sid, new_sid
+from hubbub.storage.pages import Slice, Window
+
+
+async def access_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_unique_name: str) -> Channel:
+    """The only way from a caller to a channel. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    find = sql.get_channel if is_sid(sid_or_unique_name, "CH") else sql.get_channel_by_unique_name
+    channel = await find(chat.database, caller.account, service_sid, sid_or_unique_name)
+    if channel is None:
+        await access_service(chat, caller, service_sid)
+        raise ERRORS.NOT_FOUND()
+    return channel
+
+
+async def list_channels(chat: Chat, service: Service, types: list[str], window: Window) -> Slice[Channel]:
+    """All types where none is named."""
+    return await sql.of_service(len(types)).page(chat.database, window, service.key, *types)
+
+
+async def create_channel(
+    chat: Chat, caller: Caller, service: Service, changes: Changes, *, webhook_enabled: bool
+) -> Channel:
+    """Raises ERRORS.UNIQUE_NAME_EXISTS, or the error of the first value that will not do. The creator does not join."""
+    check_changes(changes)
+    moment = changes.get("date_created", chat.clock())
+    channel = Channel(
+        key=0,
+        service=service.key,
+        sid=new_sid("CH"),
+        unique_name=None,
+        friendly_name=None,
+        attributes="{}",
+        type=PUBLIC,
+        created_by=caller.author,
+        members_count=0,
+        messages_count=0,
+        last_message_sid=None,
+        date_created=moment,
+        date_updated=moment,
+        revision=0,
+        last_revision=0,
+        last_index=-1,
+        account_sid=service.account_sid,
+        service_sid=service.sid,
+    )
+    channel = replace(channel, **changes)
+    if caller.identity is not None:
+        changed = await chat.hooks.before(CHANNEL_ADDED, caller, channel, {})
+        check_changes(changed)
+        channel = replace(channel, **changed)
+    async with chat.transaction() as tx:
+        await service_of(tx, service.key)
+        key = await sql.add_channel(tx, channel)
+        if key is None:
+            raise ERRORS.UNIQUE_NAME_EXISTS()
+        channel.key = key
+        tx.emit(Emitted(CHANNEL_ADDED, channel, caller, webhook_enabled, channel))
+    return channel
+
+
+async def update_channel(
+    chat: Chat, caller: Caller, channel: Channel, changes: Changes, *, webhook_enabled: bool
+) -> Channel:
+    """Change what is given; without a DateUpdated the update is stamped now."""
+    check_changes(changes)
+    if not changes:
+        return channel
+    if caller.identity is not None:
+        changes = await chat.hooks.before(CHANNEL_UPDATED, caller, channel, changes)
+        check_changes(changes)
+    changes.setdefault("date_updated", chat.clock())
+    async with chat.transaction() as tx:
+        name = changes.get("unique_name")
+        if name and await sql.is_unique_name_taken(tx, channel, name):
+            raise ERRORS.UNIQUE_NAME_EXISTS()
+        updated = await sql.update_channel(tx, channel.key, changes)
+        if updated is None:
+            raise ERRORS.NOT_FOUND()
+        updated.account_sid, updated.service_sid = channel.account_sid, channel.service_sid
+        tx.emit(Emitted(CHANNEL_UPDATED, updated, caller, webhook_enabled, updated))
+    return updated
+
+
+async def delete_channel(chat: Chat, caller: Caller, channel: Channel, *, webhook_enabled: bool) -> None:
+    """The channel, its members and invites vanish at once; messages and files are swept afterwards."""
+    if caller.identity is not None:
+        await chat.hooks.before(CHANNEL_DESTROYED, caller, channel, {})
+    async with chat.transaction() as tx:
+        revision = await sql.mark_deleted(tx, channel.key)
+        if revision is None:
+            raise ERRORS.NOT_FOUND()
+        await users.leave_deleted_channel(tx, channel.key)
+        await members.end_memberships(tx, channel.key, revision)
+        await invites.end_invites(tx, channel.key)
+        await media.mark_channel_deleted(tx, channel.key)
+        tx.emit(Emitted(CHANNEL_DESTROYED, channel, caller, webhook_enabled, channel))
+    chat.to_sweep.set()

@@ -1,0 +1,55 @@
+"""A credential: an account's keys for a push service. Its secrets are stored encrypted and never returned."""
+
+from typing import Any
+
+import msgspec
+
+from hubbub.dates import iso
+from hubbub.errors import ERRORS
+from hubbub.resources.checks import check_length
+
+FRIENDLY_NAME = 64
+
+# What a type cannot do without.
+NEEDED = {"apn": ("certificate", "private_key"), "gcm": ("api_key",), "fcm": ("secret",)}
+
+
+class Credential(msgspec.Struct):
+    account: int
+    sid: str
+    friendly_name: str | None
+    type: str
+    sandbox: str | None  # "True" or "False"; null where the type has no sandbox
+    secrets: str  # JSON, encrypted
+    date_created: int
+    date_updated: int
+
+
+def wire(credential: Credential, account_sid: str, origin: str) -> dict[str, Any]:
+    return {
+        "sid": credential.sid,
+        "account_sid": account_sid,
+        "friendly_name": credential.friendly_name,
+        "type": credential.type,
+        "sandbox": credential.sandbox,
+        "date_created": iso(credential.date_created),
+        "date_updated": iso(credential.date_updated),
+        "url": f"{origin}/v2/Credentials/{credential.sid}",
+    }
+
+
+def check_type(type_: str) -> None:
+    if type_ not in NEEDED:
+        raise ERRORS.INVALID_PARAMETER(name="Type")
+
+
+def check_friendly_name(friendly_name: str | None) -> None:
+    check_length(friendly_name, FRIENDLY_NAME, ERRORS.FRIENDLY_NAME_TOO_LONG)
+
+
+def check_secrets(type_: str, secrets: dict[str, str]) -> None:
+    """Everything that the type needs. Raises ERRORS.MISSING_PARAMETER."""
+    for name in NEEDED[type_]:
+        if not secrets.get(name):
+            wire_name = "".join(word.capitalize() for word in name.split("_"))
+            raise ERRORS.MISSING_PARAMETER(name=wire_name)

@@ -1,0 +1,83 @@
+"""What can be done with media files."""
+
+import hmac
+import time
+from collections.abc import AsyncIterator
+
+from hubbub.chat import Caller, Chat
+from hubbub.errors import ERRORS
+from hubbub.resources.channels.model import Channel
+from hubbub.resources.checks import check_length
+from hubbub.resources.media import sql
+from hubbub.resources.media.model import CATEGORY, CONTENT_TYPE, FILENAME, Media, file_name, in_message, signature
+from hubbub.resources.services.model import Service
+from hubbub.sids import is_sid, new_sid
+from hubbub.storage.database import Transaction
+
+
+async def access_media(chat: Chat, service: Service, sid: str) -> Media:
+    """Raises ERRORS.NOT_FOUND."""
+    media = await sql.get_media(chat.database, service.key, sid)
+    if media is None:
+        raise ERRORS.NOT_FOUND()
+    return media
+
+
+async def access_media_by_link(chat: Chat, service_sid: str, sid: str, expires: int, proof: str) -> Media:
+    """The file behind a signed temporary link. Raises ERRORS.NOT_FOUND when it expired or was tampered with."""
+    expected = signature(chat.vault, service_sid, sid, expires)
+    if expires < time.time() or not hmac.compare_digest(expected.encode(), proof.encode()):
+        raise ERRORS.NOT_FOUND()
+    media = await sql.media_of_link(chat.database, service_sid, sid)
+    if media is None:
+        raise ERRORS.NOT_FOUND()
+    return media
+
+
+async def upload_media(
+    chat: Chat,
+    caller: Caller,
+    service: Service,
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    filename: str | None,
+) -> Media:
+    """Store what arrives, streamed to disk and never held whole. Raises ERRORS.TOO_LARGE over the limit."""
+    check_length(content_type, CONTENT_TYPE, ERRORS.INVALID_PARAMETER)
+    check_length(filename, FILENAME, ERRORS.INVALID_PARAMETER)
+    moment = chat.clock()
+    media = Media(
+        service=service.key,
+        sid=new_sid("ME"),
+        service_sid=service.sid,
+        channel=None,
+        channel_sid=None,
+        message_sid=None,
+        size=0,
+        content_type=content_type,
+        filename=filename or None,
+        author=caller.author,
+        category=CATEGORY,
+        date_created=moment,
+        date_updated=moment,
+    )
+    limit = chat.settings.media_size_limit_mb * 1_000_000
+    media.size = await chat.files.write(file_name(media), chunks, limit)
+    async with chat.transaction() as tx:
+        await sql.add_media(tx, media)
+    return media
+
+
+async def attach_media(tx: Transaction, channel: Channel, message_sid: str, media_sid: str, moment: int) -> str:
+    """Give the file to a message, once; the JSON that the message carries.
+
+    Raises ERRORS.INVALID_MEDIA_SID, ERRORS.MEDIA_NOT_FOUND or ERRORS.MEDIA_ALREADY_SENT.
+    """
+    if not is_sid(media_sid, "ME"):
+        raise ERRORS.INVALID_MEDIA_SID()
+    media = await sql.get_media(tx, channel.service, media_sid)
+    if media is None:
+        raise ERRORS.MEDIA_NOT_FOUND()
+    if not await sql.attach(tx, media, channel.key, channel.sid, message_sid, moment):
+        raise ERRORS.MEDIA_ALREADY_SENT()
+    return in_message(media)

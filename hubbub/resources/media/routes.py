@@ -1,0 +1,108 @@
+"""The media service on the wire; not part of the published contract, see docs/media.md."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from msgspec import UNSET
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import StreamingResponse
+
+from hubbub.errors import ERRORS
+from hubbub.resources.media import actions
+from hubbub.resources.media.model import UNKNOWN_TYPE, Media, file_name, wire
+from hubbub.resources.services.actions import access_service
+from hubbub.storage.files import CHUNK
+from hubbub.web.call import Call
+from hubbub.web.endpoint import Operations
+from hubbub.web.params import Maybe
+from hubbub.web.respond import CORS
+
+operations = Operations()
+
+MULTIPART = "multipart/form-data"
+
+
+@operations.create("/v1/Services/{ServiceSid}/Media", raw=True)
+async def create_media(
+    call: Call, service_sid: str, *, filename: Maybe[str] = UNSET, category: Maybe[str] = UNSET
+) -> dict[str, Any]:
+    if category and category != "media":
+        raise ERRORS.INVALID_PARAMETER(name="Category")
+    service = await access_service(call.chat, call.caller, service_sid)
+    request = Request(call.scope, call.receive)
+    limit = call.chat.settings.media_size_limit_mb * 1_000_000
+    content_type = request.headers.get("content-type", UNKNOWN_TYPE)
+    multipart = content_type.lower().startswith(MULTIPART)
+    if int(request.headers.get("content-length", 0)) > limit + multipart * CHUNK:
+        raise ERRORS.TOO_LARGE(limit=f"{limit // 1_000_000} MB")
+    try:
+        if multipart:
+            media = await upload_part(call, service, request, filename or None)
+        else:
+            chunks = request.stream()
+            media = await actions.upload_media(
+                call.chat, call.caller, service, chunks, content_type, filename or None
+            )
+    except ClientDisconnect as error:
+        raise ERRORS.MALFORMED_REQUEST(reason="the upload ended early") from error
+    return shown(call, media, service.account_sid)
+
+
+async def upload_part(call: Call, service: Any, request: Request, filename: str | None) -> Media:
+    """The first file of a browser's form."""
+    async with request.form(max_files=1) as form:
+        part = next((value for value in form.values() if isinstance(value, UploadFile)), None)
+        if part is None:
+            raise ERRORS.MALFORMED_REQUEST(reason="no file in the form")
+
+        async def chunks() -> AsyncIterator[bytes]:
+            while chunk := await part.read(CHUNK):
+                yield chunk
+
+        return await actions.upload_media(
+            call.chat,
+            call.caller,
+            service,
+            chunks(),
+            part.content_type or UNKNOWN_TYPE,
+            filename or part.filename,
+        )
+
+
+@operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}")
+async def fetch_media(call: Call, service_sid: str, sid: str) -> dict[str, Any]:
+    service = await access_service(call.chat, call.caller, service_sid)
+    return shown(call, await actions.access_media(call.chat, service, sid), service.account_sid)
+
+
+@operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content")
+async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResponse:
+    service = await access_service(call.chat, call.caller, service_sid)
+    return content(call, await actions.access_media(call.chat, service, sid))
+
+
+@operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content/Temporary", anonymous=True)
+async def fetch_temporary(
+    call: Call, service_sid: str, sid: str, *, expires: int, signature: str
+) -> StreamingResponse:
+    return content(
+        call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature)
+    )
+
+
+def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:
+    seconds = call.chat.settings.media_link_seconds
+    return wire(media, account_sid, call.origin, call.chat.vault, seconds)
+
+
+def content(call: Call, media: Media) -> StreamingResponse:
+    """The bytes as they came. Nothing that a browser would run in our name: a sandbox, and no guessing of types."""
+    response = StreamingResponse(call.chat.files.read(file_name(media)), media_type=media.content_type)
+    response.raw_headers += [
+        (b"content-length", b"%d" % media.size),
+        (b"content-security-policy", b"sandbox; default-src 'none'"),
+        (b"x-content-type-options", b"nosniff"),
+        *CORS,
+    ]
+    return response

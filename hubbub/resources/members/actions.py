@@ -1,0 +1,237 @@
+"""What can be done with memberships."""
+
+from hubbub.chat import Caller, Changes, Chat, Emitted
+from hubbub.errors import ERRORS
+from hubbub.events import (
+    INVITE_REMOVED,
+    MEMBER_ADDED,
+    MEMBER_REMOVED,
+    MEMBER_UPDATED,
+    USER_CHANNEL_UPDATED,
+)
+from hubbub.resources.channels import sql as channels
+from hubbub.resources.channels.actions import access_channel
+from hubbub.resources.channels.model import Channel
+from hubbub.resources.checks import check_identity
+from hubbub.resources.invites import sql as invites
+from hubbub.resources.members import sql
+from hubbub.resources.members.model import DEFAULT, Member, UserChannel, check_changes
+from hubbub.resources.roles.actions import check_role_sid
+from hubbub.resources.roles.model import CHANNEL
+from hubbub.resources.services.actions import service_of
+from hubbub.resources.services.model import Service, limits
+from hubbub.resources.users import sql as users
+from hubbub.resources.users.actions import access_user, ensure_user
+from hubbub.resources.users.model import User
+from hubbub.sids import is_sid, new_sid
+from hubbub.storage.database import Transaction
+from hubbub.storage.pages import Slice, Window
+
+
+async def access_member(chat: Chat, channel: Channel, sid_or_identity: str) -> Member:
+    """Raises ERRORS.NOT_FOUND."""
+    find = sql.get_member if is_sid(sid_or_identity, "MB") else sql.get_member_by_identity
+    member = await find(chat.database, channel.key, sid_or_identity)
+    if member is None:
+        raise ERRORS.NOT_FOUND()
+    return member
+
+
+async def list_members(
+    chat: Chat, channel: Channel, identities: list[str], window: Window
+) -> Slice[Member]:
+    """All where no identity is named."""
+    return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
+
+
+async def add_member(
+    chat: Chat, caller: Caller, channel: Channel, identity: str, changes: Changes, *, webhook_enabled: bool
+) -> Member:
+    """Let the identity in, making its user when it is new; a pending invite is used up.
+
+    Raises ERRORS.MEMBER_EXISTS, ERRORS.CHANNEL_MEMBER_LIMIT, ERRORS.USER_CHANNEL_LIMIT, or the error of the
+    first value that will not do.
+    """
+    check_identity(identity)
+    moment = chat.clock()
+    check_changes(changes, moment)
+    if caller.identity is not None:
+        changes = await chat.hooks.before(MEMBER_ADDED, caller, channel, changes | {"identity": identity})
+        identity = changes.pop("identity")
+        check_changes(changes, moment)
+    async with chat.transaction() as tx:
+        bumped = await channels.bump_channel(tx, channel.key, members=1)
+        if bumped is None:
+            raise ERRORS.NOT_FOUND()
+        members_count, revision = bumped
+        if await sql.get_member_by_identity(tx, channel.key, identity):
+            raise ERRORS.MEMBER_EXISTS()
+        service = await service_of(tx, channel.service)
+        if members_count > limits(service).channel_members:
+            raise ERRORS.CHANNEL_MEMBER_LIMIT()
+        user = await ensure_user(chat, tx, caller, service, identity, webhook_enabled=webhook_enabled)
+        user_revision = await join(tx, service, user)
+        invite = await invites.end_invite_of(tx, channel.key, identity, user_revision)
+        created = changes.get("date_created", moment)
+        member = Member(
+            channel=channel.key,
+            sid=new_sid("MB"),
+            user=user.key,
+            channel_sid=channel.sid,
+            identity=identity,
+            role_sid=changes.get("role_sid") or (invite or default_role_sid(service, channel, identity)),
+            attributes=changes.get("attributes", "{}"),
+            last_consumed_message_index=changes.get("last_consumed_message_index"),
+            last_consumption_timestamp=changes.get("last_consumption_timestamp"),
+            notification_level=DEFAULT,
+            date_created=created,
+            date_updated=changes.get("date_updated", created),
+            revision=revision,
+            user_revision=user_revision,
+        )
+        if "role_sid" in changes:
+            await check_role_sid(tx, service.key, member.role_sid, CHANNEL)
+        await sql.add_member(tx, member)
+        tx.emit(Emitted(MEMBER_ADDED, member, caller, webhook_enabled, channel))
+    return member
+
+
+def default_role_sid(service: Service, channel: Channel, identity: str) -> str:
+    """The creator of a channel gets a role of its own when it joins."""
+    if identity == channel.created_by:
+        return service.default_channel_creator_role_sid
+    return service.default_channel_role_sid
+
+
+async def join(tx: Transaction, service: Service, user: User) -> int:
+    """Count one more channel for the user; the user's next revision. Raises ERRORS.USER_CHANNEL_LIMIT."""
+    bumped = await users.bump_user(tx, user.key, joined=1)
+    if bumped is None:
+        raise ERRORS.CONFLICT()
+    joined, user_revision = bumped
+    if joined > limits(service).user_channels:
+        raise ERRORS.USER_CHANNEL_LIMIT()
+    return user_revision
+
+
+async def update_member(
+    chat: Chat, caller: Caller, channel: Channel, member: Member, changes: Changes, *, webhook_enabled: bool
+) -> Member:
+    """Change what is given, for every listener of the channel and of the user."""
+    moment = chat.clock()
+    check_changes(changes, moment)
+    if not changes:
+        return member
+    if caller.identity is not None:
+        changes = await chat.hooks.before(MEMBER_UPDATED, caller, member, changes)
+        check_changes(changes, moment)
+    changes.setdefault("date_updated", moment)
+    async with chat.transaction() as tx:
+        bumped = await channels.bump_channel(tx, channel.key)
+        user = await users.bump_user(tx, member.user)
+        if bumped is None or user is None:
+            raise ERRORS.NOT_FOUND()
+        if "role_sid" in changes:
+            await check_role_sid(tx, channel.service, changes["role_sid"], CHANNEL)
+        stamped = changes | {"revision": bumped[1], "user_revision": user[1]}
+        updated = await sql.update_member(tx, channel.key, member.sid, stamped)
+        if updated is None:
+            raise ERRORS.NOT_FOUND()
+        tx.emit(Emitted(MEMBER_UPDATED, updated, caller, webhook_enabled, channel))
+    return updated
+
+
+async def remove_member(
+    chat: Chat, caller: Caller, channel: Channel, member: Member, *, webhook_enabled: bool
+) -> None:
+    """The user leaves the channel; its messages stay."""
+    if caller.identity is not None:
+        await chat.hooks.before(MEMBER_REMOVED, caller, member, {})
+    async with chat.transaction() as tx:
+        await leave(tx, caller, member, channel, webhook_enabled=webhook_enabled)
+
+
+async def leave(
+    tx: Transaction, caller: Caller, member: Member, channel: Channel | None, *, webhook_enabled: bool
+) -> None:
+    """End a membership within a transaction. Raises ERRORS.NOT_FOUND when it ended before."""
+    bumped = await channels.bump_channel(tx, member.channel, members=-1)
+    user = await users.bump_user(tx, member.user, joined=-1)
+    if bumped is None or user is None:
+        raise ERRORS.NOT_FOUND()
+    member.revision, member.user_revision = bumped[1], user[1]
+    if not await sql.end_membership(tx, member):
+        raise ERRORS.NOT_FOUND()
+    tx.emit(Emitted(MEMBER_REMOVED, member, caller, webhook_enabled, channel))
+
+
+async def leave_everything(tx: Transaction, caller: Caller, user: User) -> None:
+    """End all memberships and invites of a user that is going, channel by channel in the order of locking."""
+    for member in await sql.members_of_user(tx, user.key):
+        await leave(tx, caller, member, None, webhook_enabled=False)
+    await invites.remove_invites_of_user(tx, user.key)
+
+
+async def access_user_channel(
+    chat: Chat, caller: Caller, service_sid: str, user: str, channel: str
+) -> tuple[UserChannel, User, Channel]:
+    """A channel that the user has joined or is invited to. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    found_user = await access_user(chat, caller, service_sid, user)
+    found_channel = await access_channel(chat, caller, service_sid, channel)
+    membership = await sql.get_user_channel(chat.database, found_user.key, found_channel.key)
+    if membership is None:
+        raise ERRORS.NOT_FOUND()
+    return membership, found_user, found_channel
+
+
+async def list_user_channels(chat: Chat, user: User, window: Window) -> Slice[UserChannel]:
+    return await sql.OF_USER.page(chat.database, window, user.key)
+
+
+async def update_user_channel(
+    chat: Chat, caller: Caller, user: User, channel: Channel, changes: Changes
+) -> UserChannel:
+    """Set the horizon, which every member sees, or the notification level, which is the user's own affair.
+
+    Raises ERRORS.NOT_FOUND for an invitation, which has neither.
+    """
+    check_changes(changes, chat.clock())
+    if changes:
+        member = await access_member(chat, channel, user.identity)
+        if set(changes) == {"notification_level"}:
+            await set_notification_level(chat, caller, channel, member, changes)
+        else:
+            await update_member(chat, caller, channel, member, changes, webhook_enabled=False)
+    updated = await sql.get_user_channel(chat.database, user.key, channel.key)
+    if updated is None:
+        raise ERRORS.NOT_FOUND()
+    return updated
+
+
+async def set_notification_level(
+    chat: Chat, caller: Caller, channel: Channel, member: Member, changes: Changes
+) -> None:
+    async with chat.transaction() as tx:
+        user = await users.bump_user(tx, member.user)
+        if user is None:
+            raise ERRORS.NOT_FOUND()
+        stamped = changes | {"user_revision": user[1]}
+        updated = await sql.update_member(tx, channel.key, member.sid, stamped)
+        if updated is None:
+            raise ERRORS.NOT_FOUND()
+        tx.emit(Emitted(USER_CHANNEL_UPDATED, updated, caller, webhook_enabled=False, channel=channel))
+
+
+async def delete_user_channel(
+    chat: Chat, caller: Caller, user: User, channel: Channel, *, webhook_enabled: bool
+) -> None:
+    """The user leaves the channel, or the invitation is dropped."""
+    member = await sql.get_member_by_identity(chat.database, channel.key, user.identity)
+    if member is not None:
+        await remove_member(chat, caller, channel, member, webhook_enabled=webhook_enabled)
+        return
+    async with chat.transaction() as tx:
+        bumped = await users.bump_user(tx, user.key)
+        if bumped is None or await invites.end_invite_of(tx, channel.key, user.identity, bumped[1]) is None:
+            raise ERRORS.NOT_FOUND()
+        tx.emit(Emitted(INVITE_REMOVED, user, caller, webhook_enabled=False, channel=channel))

@@ -1,0 +1,104 @@
+"""Statements on memberships, from both sides."""
+
+from typing import Any
+
+from hubbub.resources.members.model import Member, UserChannel
+from hubbub.storage.database import Reader, Transaction
+from hubbub.storage.pages import Listing
+from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
+
+# By arithmetic, not by counting messages: what is above the horizon, less the tombstones there (in a channel
+# where nothing was deleted there are none to look for).
+UNREAD = """CASE
+    WHEN m.last_consumed_message_index IS NULL THEN NULL
+    WHEN m.last_consumed_message_index >= c.last_index THEN 0
+    WHEN c.messages_count = c.last_index + 1 THEN c.last_index - m.last_consumed_message_index
+    ELSE c.last_index - m.last_consumed_message_index - (
+        SELECT count(*) FROM messages t
+        WHERE t.channel = m.channel AND t."index" > m.last_consumed_message_index AND t.deleted = 1)
+    END"""
+
+USER_CHANNELS = f"""(
+    SELECT m.channel, m.channel_sid, m.sid AS member_sid, 'joined' AS status, m.last_consumed_message_index,
+        {UNREAD} AS unread_messages_count, m.notification_level
+    FROM members m JOIN channels c ON c.key = m.channel WHERE m."user" = $1 AND m.deleted = 0
+    UNION ALL
+    SELECT i.channel, i.channel_sid, NULL, 'invited', NULL, NULL, 'default'
+    FROM invites i WHERE i."user" = $1 AND i.deleted = 0) AS u WHERE TRUE"""
+
+OF_USER = Listing(UserChannel, USER_CHANNELS, "channel_sid")
+
+
+def of_channel(identities: int) -> Listing[Member]:
+    """The members of a channel, of any of so many identities; all where that is 0."""
+    only = f" AND identity IN ({placeholders(identities, 2)})" if identities else ""
+    return Listing(Member, f"members WHERE channel = $1 AND deleted = 0{only}", "sid")
+
+
+async def add_member(tx: Transaction, member: Member) -> None:
+    await tx.fetch_one(insert("members", Member), *stored(member))
+
+
+async def get_member(reader: Reader, channel: int, sid: str) -> Member | None:
+    sql = f"SELECT {columns(Member)} FROM members WHERE channel = $1 AND sid = $2 AND deleted = 0"
+    row = await reader.fetch_one(sql, channel, sid)
+    return Member(*row) if row else None
+
+
+async def get_member_by_identity(reader: Reader, channel: int, identity: str) -> Member | None:
+    sql = f"SELECT {columns(Member)} FROM members WHERE channel = $1 AND identity = $2 AND deleted = 0"
+    row = await reader.fetch_one(sql, channel, identity)
+    return Member(*row) if row else None
+
+
+async def members_of_user(reader: Reader, user: int) -> list[Member]:
+    """In the order in which channels are locked."""
+    sql = f'SELECT {columns(Member)} FROM members WHERE "user" = $1 AND deleted = 0 ORDER BY channel'
+    return [Member(*row) for row in await reader.fetch_all(sql, user)]
+
+
+async def get_user_channel(reader: Reader, user: int, channel: int) -> UserChannel | None:
+    row = await reader.fetch_one(
+        f"SELECT {columns(UserChannel)} FROM {USER_CHANNELS} AND channel = $2", user, channel
+    )
+    return UserChannel(*row) if row else None
+
+
+async def update_member(tx: Transaction, channel: int, sid: str, changed: dict[str, Any]) -> Member | None:
+    """None when the member left meanwhile."""
+    row = await tx.fetch_one(
+        f"UPDATE members SET {assignments(changed, 3)} WHERE channel = $1 AND sid = $2 AND deleted = 0 "
+        f"RETURNING {columns(Member)}",
+        channel,
+        sid,
+        *changed.values(),
+    )
+    return Member(*row) if row else None
+
+
+async def end_membership(tx: Transaction, member: Member) -> bool:
+    """A tombstone with the revisions of the end; False when it ended before."""
+    row = await tx.fetch_one(
+        "UPDATE members SET deleted = 1, attributes = '{}', revision = $3, user_revision = $4 "
+        "WHERE channel = $1 AND sid = $2 AND deleted = 0 RETURNING sid",
+        member.channel,
+        member.sid,
+        member.revision,
+        member.user_revision,
+    )
+    return row is not None
+
+
+async def end_memberships(tx: Transaction, channel: int, revision: int) -> None:
+    """All memberships of a channel that is going, each under the revision that its user just took."""
+    await tx.fetch_all(
+        "UPDATE members SET deleted = 1, attributes = '{}', revision = $2, "
+        'user_revision = (SELECT last_revision FROM users u WHERE u.key = members."user") '
+        "WHERE channel = $1 AND deleted = 0 RETURNING sid",
+        channel,
+        revision,
+    )
+
+
+async def purge_channel(tx: Transaction, channel: int) -> None:
+    await tx.fetch_all("DELETE FROM members WHERE channel = $1 RETURNING sid", channel)

@@ -1,0 +1,164 @@
+"""What can be done with messages.
+
+Sending is the hot path: concurrent messages are written together, see `storage.batch`.
+"""
+
+from collections import defaultdict
+
+from msgspec.structs import replace
+
+from hubbub.chat import SYSTEM, Caller, Changes, Chat, Emitted
+from hubbub.errors import ERRORS
+from hubbub.events import MEDIA_MESSAGE_SENT, MESSAGE_REMOVED, MESSAGE_SENT, MESSAGE_UPDATED
+from hubbub.resources.channels import sql as channels
+from hubbub.resources.channels.model import Channel
+from hubbub.resources.media import sql as media
+from hubbub.resources.media.actions import attach_media
+from hubbub.resources.messages import sql
+from hubbub.resources.messages.model import Draft, Message, check_changes
+from hubbub.sids import new_sid
+from hubbub.storage.database import Transaction
+from hubbub.storage.pages import Slice, Window
+
+
+async def access_message(chat: Chat, channel: Channel, sid: str) -> Message:
+    """Raises ERRORS.NOT_FOUND."""
+    message = await sql.get_message(chat.database, channel.key, sid)
+    if message is None:
+        raise ERRORS.NOT_FOUND()
+    return message
+
+
+async def list_messages(chat: Chat, channel: Channel, order: str, window: Window) -> Slice[Message]:
+    """In the order of their indexes, `asc` or `desc`."""
+    return await sql.OF_CHANNEL[order].page(chat.database, window, channel.key)
+
+
+async def send_message(
+    chat: Chat,
+    caller: Caller,
+    channel: Channel,
+    changes: Changes,
+    media_sid: str | None,
+    *,
+    webhook_enabled: bool,
+) -> Message:
+    """Store the message under the next index of its channel; on disk before it returns.
+
+    Raises the error of the first value that will not do, or ERRORS.NOT_FOUND when the channel goes meanwhile.
+    """
+    check_changes(changes)
+    message = draft(chat, caller, channel, changes)
+    if caller.identity is not None:
+        event = MESSAGE_SENT if media_sid is None else MEDIA_MESSAGE_SENT
+        changed = await chat.hooks.before(event, caller, message, {})
+        check_changes(changed)
+        message = replace(message, **changed)
+    item = Draft(channel, message, caller, webhook_enabled)
+    if media_sid is None:
+        return await chat.drafts.add(item)
+    async with chat.transaction() as tx:
+        message.media = await attach_media(tx, channel, message.sid, media_sid, chat.clock())
+        return settled(await write(tx, [item]))
+
+
+def draft(chat: Chat, caller: Caller, channel: Channel, changes: Changes) -> Message:
+    """The message before it has an index. One that says who edited it, or when, was edited."""
+    created = changes.get("date_created", chat.clock())
+    updated = changes.get("date_updated", created)
+    last_updated_by = changes.get("last_updated_by")
+    return Message(
+        channel=channel.key,
+        index=-1,
+        sid=new_sid("IM"),
+        from_=changes.get("from_") or caller.author,
+        body=changes.get("body", ""),
+        attributes=changes.get("attributes", "{}"),
+        media=None,
+        was_edited=int(updated != created or last_updated_by is not None),
+        last_updated_by=last_updated_by,
+        date_created=created,
+        date_updated=updated,
+        revision=0,
+    )
+
+
+def settled(outcomes: list[Message | Exception]) -> Message:
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def write_drafts(chat: Chat, drafts: list[Draft]) -> list[Message | Exception]:
+    """Store a batch in one transaction."""
+    async with chat.transaction() as tx:
+        return await write(tx, drafts)
+
+
+async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exception]:
+    """Give each draft its index and revision and insert them, in the order given within each channel."""
+    by_channel: dict[int, list[Draft]] = defaultdict(list)
+    for item in drafts:
+        by_channel[item.message.channel].append(item)
+    # In key order, so that two nodes never wait for each other.
+    wanted = [(key, len(by_channel[key]), by_channel[key][-1].message.sid) for key in sorted(by_channel)]
+    room = await channels.take_indexes(tx, wanted)
+    for key, (index, revision) in room.items():
+        for n, item in enumerate(by_channel[key], 1):
+            item.message.index = index + n
+            item.message.revision = revision + n
+    placed = [item for item in drafts if item.message.channel in room]
+    await sql.add_messages(tx, [item.message for item in placed])
+    for item in placed:
+        event = MESSAGE_SENT if item.message.media is None else MEDIA_MESSAGE_SENT
+        tx.emit(Emitted(event, item.message, item.caller, item.webhook_enabled, item.channel))
+    return [item.message if item.message.channel in room else ERRORS.NOT_FOUND() for item in drafts]
+
+
+async def update_message(
+    chat: Chat, caller: Caller, channel: Channel, message: Message, changes: Changes, *, webhook_enabled: bool
+) -> Message:
+    """Change what is given; the message counts as edited from now on.
+
+    Raises ERRORS.MEDIA_BODY_UPDATE, or the error of the first value that will not do.
+    """
+    check_changes(changes)
+    if message.media is not None and "body" in changes:
+        raise ERRORS.MEDIA_BODY_UPDATE()
+    if not changes:
+        return message
+    if caller.identity is not None:
+        changes = await chat.hooks.before(MESSAGE_UPDATED, caller, message, changes)
+        check_changes(changes)
+    changes.setdefault("date_updated", chat.clock())
+    if not changes.get("last_updated_by"):
+        changes["last_updated_by"] = caller.identity or SYSTEM
+    async with chat.transaction() as tx:
+        bumped = await channels.bump_channel(tx, channel.key)
+        if bumped is None:
+            raise ERRORS.NOT_FOUND()
+        updated = await sql.update_message(tx, message, changes | {"was_edited": 1, "revision": bumped[1]})
+        if updated is None:
+            raise ERRORS.NOT_FOUND()
+        tx.emit(Emitted(MESSAGE_UPDATED, updated, caller, webhook_enabled, channel))
+    return updated
+
+
+async def delete_message(
+    chat: Chat, caller: Caller, channel: Channel, message: Message, *, webhook_enabled: bool
+) -> None:
+    """Its words and its file go, its index is never used again."""
+    if caller.identity is not None:
+        await chat.hooks.before(MESSAGE_REMOVED, caller, message, {})
+    async with chat.transaction() as tx:
+        bumped = await channels.bump_channel(tx, channel.key, messages=-1)
+        if bumped is None or not await sql.bury_message(tx, message, bumped[1]):
+            raise ERRORS.NOT_FOUND()
+        await channels.set_last_message(tx, channel.key)
+        if message.media is not None:
+            await media.mark_message_deleted(tx, channel.service, message.sid)
+        message.revision = bumped[1]
+        tx.emit(Emitted(MESSAGE_REMOVED, message, caller, webhook_enabled, channel))
+    if message.media is not None:
+        chat.to_sweep.set()

@@ -1,0 +1,80 @@
+"""A message: the next index of its channel, a text or one media file."""
+
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Raw
+
+from hubbub.dates import iso
+from hubbub.errors import ERRORS
+from hubbub.resources.channels.model import Channel, channel_url
+from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes, check_length
+
+BODY_BYTES = 32 * 1024
+
+
+class Message(msgspec.Struct):
+    JOINED: ClassVar[tuple[str, ...]] = ()
+
+    channel: int
+    index: int
+    sid: str
+    from_: str
+    body: str
+    attributes: str
+    media: str | None  # JSON
+    was_edited: int
+    last_updated_by: str | None
+    date_created: int
+    date_updated: int
+    revision: int
+
+
+class Draft(msgspec.Struct):
+    """A message on its way to disk: it has no index yet."""
+
+    channel: Channel
+    message: Message
+    caller: Any
+    webhook_enabled: bool
+
+
+def wire(message: Message, channel: Channel, origin: str) -> dict[str, Any]:
+    return wires([message], channel, origin)[0]
+
+
+def wires(messages: list[Message], channel: Channel, origin: str) -> list[dict[str, Any]]:
+    """A page of them: what they share is worked out once."""
+    account_sid, service_sid, channel_sid = channel.account_sid, channel.service_sid, channel.sid
+    collection = f"{channel_url(origin, channel)}/Messages/"
+    return [
+        {
+            "sid": message.sid,
+            "account_sid": account_sid,
+            "service_sid": service_sid,
+            "channel_sid": channel_sid,
+            "to": channel_sid,
+            "from": message.from_,
+            "body": message.body,
+            "attributes": message.attributes,
+            "index": message.index,
+            "type": "text" if message.media is None else "media",
+            "media": None if message.media is None else Raw(message.media.encode()),
+            "was_edited": bool(message.was_edited),
+            "last_updated_by": message.last_updated_by,
+            "date_created": iso(message.date_created),
+            "date_updated": iso(message.date_updated),
+            "url": collection + message.sid,
+        }
+        for message in messages
+    ]
+
+
+def check_changes(changes: dict[str, Any]) -> None:
+    """Raises the error of the first value that will not do."""
+    body = changes.get("body", "")
+    if len(body) > BODY_BYTES or len(body.encode()) > BODY_BYTES:
+        raise ERRORS.BODY_TOO_LONG()
+    check_attributes(changes.get("attributes"), MESSAGE_ATTRIBUTES)
+    check_length(changes.get("from_"), AUTHOR, ERRORS.AUTHOR_TOO_LONG)
+    check_length(changes.get("last_updated_by"), AUTHOR, ERRORS.LAST_UPDATED_BY_TOO_LONG)

@@ -1,0 +1,136 @@
+"""What can be done with users."""
+
+from msgspec.structs import replace
+
+from hubbub.chat import Caller, Changes, Chat, Emitted
+from hubbub.errors import ERRORS
+from hubbub.events import USER_ADDED, USER_UPDATED
+from hubbub.resources.bindings import sql as bindings
+from hubbub.resources.checks import (
+    NAME,
+    USER_ATTRIBUTES,
+    check_attributes,
+    check_identity,
+    check_length,
+    null_if_empty,
+)
+from hubbub.resources.roles.actions import check_role_sid
+from hubbub.resources.roles.model import DEPLOYMENT
+from hubbub.resources.services.actions import access_service
+from hubbub.resources.services.model import Service
+from hubbub.resources.users import sql
+from hubbub.resources.users.model import User
+from hubbub.sids import is_sid, new_sid
+from hubbub.storage.database import Transaction
+from hubbub.storage.pages import Slice, Window
+
+
+async def access_user(chat: Chat, caller: Caller, service_sid: str, sid_or_identity: str) -> User:
+    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    find = sql.get_user if is_sid(sid_or_identity, "US") else sql.get_user_by_identity
+    user = await find(chat.database, caller.account, service_sid, sid_or_identity)
+    if user is None:
+        await access_service(chat, caller, service_sid)
+        raise ERRORS.NOT_FOUND()
+    return user
+
+
+async def list_users(chat: Chat, service: Service, window: Window) -> Slice[User]:
+    return await sql.OF_SERVICE.page(chat.database, window, service.key)
+
+
+def check_changes(changes: Changes) -> None:
+    check_attributes(changes.get("attributes"), USER_ATTRIBUTES)
+    check_length(changes.get("friendly_name"), NAME, ERRORS.FRIENDLY_NAME_TOO_LONG)
+    null_if_empty(changes, "friendly_name")
+
+
+def new_user(service: Service, identity: str, moment: int) -> User:
+    """A user with the service's defaults, not stored yet."""
+    return User(
+        key=0,
+        service=service.key,
+        sid=new_sid("US"),
+        identity=identity,
+        role_sid=service.default_service_role_sid,
+        friendly_name=None,
+        attributes="{}",
+        is_online=None,
+        is_notifiable=None,
+        joined_channels_count=0,
+        date_created=moment,
+        date_updated=moment,
+        revision=0,
+        last_revision=0,
+        account_sid=service.account_sid,
+        service_sid=service.sid,
+        reachability_enabled=service.reachability_enabled,
+    )
+
+
+async def create_user(
+    chat: Chat, caller: Caller, service: Service, identity: str, changes: Changes, *, webhook_enabled: bool
+) -> User:
+    """Raises ERRORS.USER_EXISTS, or the error of the first value that will not do."""
+    check_identity(identity)
+    check_changes(changes)
+    user = replace(new_user(service, identity, chat.clock()), **changes)
+    async with chat.transaction() as tx:
+        if "role_sid" in changes:
+            await check_role_sid(tx, service.key, user.role_sid, DEPLOYMENT)
+        key = await sql.add_user(tx, user)
+        if key is None:
+            raise ERRORS.USER_EXISTS()
+        user.key = key
+        tx.emit(Emitted(USER_ADDED, user, caller, webhook_enabled))
+    return user
+
+
+async def ensure_user(
+    chat: Chat, tx: Transaction, caller: Caller, service: Service, identity: str, *, webhook_enabled: bool
+) -> User:
+    """The user of the identity, made with the service's defaults when it is met for the first time."""
+    user = await sql.user_of_service(tx, service.key, identity)
+    if user is not None:
+        return user
+    user = new_user(service, identity, chat.clock())
+    key = await sql.add_user(tx, user)
+    if key is None:  # another node met it in this very moment
+        found = await sql.user_of_service(tx, service.key, identity)
+        assert found is not None
+        return found
+    user.key = key
+    tx.emit(Emitted(USER_ADDED, user, caller, webhook_enabled))
+    return user
+
+
+async def update_user(
+    chat: Chat, caller: Caller, user: User, changes: Changes, *, webhook_enabled: bool
+) -> User:
+    """Change what is given. Raises the error of the first value that will not do."""
+    check_changes(changes)
+    if not changes:
+        return user
+    if caller.identity is not None:
+        changes = await chat.hooks.before(USER_UPDATED, caller, user, changes)
+        check_changes(changes)
+    changes = changes | {"date_updated": chat.clock()}
+    async with chat.transaction() as tx:
+        if "role_sid" in changes:
+            await check_role_sid(tx, user.service, changes["role_sid"], DEPLOYMENT)
+        if not await sql.update_user(tx, user.key, changes):
+            raise ERRORS.NOT_FOUND()
+        updated = replace(user, **changes)
+        tx.emit(Emitted(USER_UPDATED, updated, caller, webhook_enabled))
+    return updated
+
+
+async def delete_user(chat: Chat, caller: Caller, user: User) -> None:
+    """The user leaves every channel, its invites and bindings go, its messages stay; the identity is free again."""
+    from hubbub.resources.members.actions import leave_everything  # noqa: PLC0415 - members know users, too
+
+    async with chat.transaction() as tx:
+        await leave_everything(tx, caller, user)
+        await bindings.remove_bindings_of_user(tx, user.service, user.key)
+        if not await sql.remove_user(tx, user.key):
+            raise ERRORS.NOT_FOUND()

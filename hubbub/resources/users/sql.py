@@ -1,0 +1,93 @@
+"""Statements on users."""
+
+from typing import Any
+
+from hubbub.resources.users.model import User
+from hubbub.storage.database import Reader, Transaction
+from hubbub.storage.pages import Listing
+from hubbub.storage.statements import assignments, columns, insert, stored
+
+JOINED = "s.account_sid, s.sid, s.reachability_enabled"
+USER = f"SELECT {columns(User, 'u')}, {JOINED} FROM users u JOIN services s ON s.key = u.service"
+
+OF_SERVICE = Listing(
+    User, "users u JOIN services s ON s.key = u.service WHERE u.service = $1", "u.sid", "u", JOINED
+)
+
+
+async def add_user(tx: Transaction, user: User) -> int | None:
+    """The new row's key; None when the identity is taken."""
+    sql = f"{insert('users', User)} ON CONFLICT (service, identity) DO NOTHING RETURNING key"
+    row = await tx.fetch_one(sql, *stored(user))
+    return row[0] if row else None
+
+
+async def get_user(reader: Reader, account: int, service_sid: str, sid: str) -> User | None:
+    sql = f"{USER} WHERE s.sid = $1 AND s.account = $2 AND s.deleted = 0 AND u.sid = $3"
+    row = await reader.fetch_one(sql, service_sid, account, sid)
+    return User(*row) if row else None
+
+
+async def get_user_by_identity(reader: Reader, account: int, service_sid: str, identity: str) -> User | None:
+    sql = f"{USER} WHERE s.sid = $1 AND s.account = $2 AND s.deleted = 0 AND u.identity = $3"
+    row = await reader.fetch_one(sql, service_sid, account, identity)
+    return User(*row) if row else None
+
+
+async def user_of_service(reader: Reader, service: int, identity: str) -> User | None:
+    row = await reader.fetch_one(f"{USER} WHERE u.service = $1 AND u.identity = $2", service, identity)
+    return User(*row) if row else None
+
+
+async def bump_user(tx: Transaction, key: int, joined: int = 0) -> tuple[int, int] | None:
+    """Hold the row, count `joined` channels more or fewer, take the next revision.
+
+    Returns the joined channels and the revision; None when the user was deleted.
+    """
+    row = await tx.fetch_one(
+        "UPDATE users SET joined_channels_count = joined_channels_count + $2, last_revision = last_revision + 1 "
+        "WHERE key = $1 RETURNING joined_channels_count, last_revision",
+        key,
+        joined,
+    )
+    return (row[0], row[1]) if row else None
+
+
+async def update_user(tx: Transaction, key: int, changed: dict[str, Any]) -> bool:
+    """Change the user's own data under its next revision; False when the user was deleted."""
+    row = await tx.fetch_one(
+        "UPDATE users SET last_revision = last_revision + 1, revision = last_revision + 1, "
+        f"{assignments(changed, 2)} WHERE key = $1 RETURNING key",
+        key,
+        *changed.values(),
+    )
+    return row is not None
+
+
+async def leave_deleted_channel(tx: Transaction, channel: int) -> None:
+    """Each member of a channel that is going has one channel fewer, under the user's next revision."""
+    await tx.fetch_all(
+        "UPDATE users SET joined_channels_count = joined_channels_count - 1, last_revision = last_revision + 1 "
+        'WHERE key IN (SELECT "user" FROM members WHERE channel = $1 AND deleted = 0) RETURNING key',
+        channel,
+    )
+    await tx.fetch_all(
+        "UPDATE users SET last_revision = last_revision + 1 "
+        'WHERE key IN (SELECT "user" FROM invites WHERE channel = $1 AND deleted = 0) RETURNING key',
+        channel,
+    )
+
+
+async def remove_user(tx: Transaction, key: int) -> bool:
+    """False when it was deleted before."""
+    return await tx.fetch_one("DELETE FROM users WHERE key = $1 RETURNING key", key) is not None
+
+
+async def purge_some(tx: Transaction, service: int, most: int) -> int:
+    """Remove up to so many users of a deleted service; how many there were."""
+    rows = await tx.fetch_all(
+        "DELETE FROM users WHERE key IN (SELECT key FROM users WHERE service = $1 LIMIT $2) RETURNING key",
+        service,
+        most,
+    )
+    return len(rows)

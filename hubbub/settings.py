@@ -1,0 +1,159 @@
+"""THE table of settings: name, type, default and one sentence each.
+
+A setting comes from a flag `--name`, else from the environment `HUBBUB_NAME`, else from a TOML file named by
+`--config` or `HUBBUB_CONFIG`, else from its default here. Unknown names stop the start.
+"""
+
+import base64
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from hubbub.sids import is_sid
+
+PREFIX = "HUBBUB_"
+KEY_BYTES = 32
+
+
+class BadSettings(Exception):  # noqa: N818 - it names what is wrong
+    """One sentence that says which setting to change and how."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8080
+    data_dir: Annotated[
+        str, Meta(description="Folder that holds the SQLite file, the encryption key and uploaded media.")
+    ] = "hubbub-data"
+    database: Annotated[
+        str,
+        Meta(
+            description="`sqlite:///path/to/file` or `postgresql://user:password@host/name`; "
+            "empty means the file hubbub.db in the data folder."
+        ),
+    ] = ""
+    postgres_connections: Annotated[
+        int, Meta(ge=2, le=1000, description="Most connections that one process opens to PostgreSQL.")
+    ] = 16
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Scheme and host put into the URLs of every answer, such as https://chat.example.com; "
+            "empty means those of the request."
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses, comma-separated, of TLS proxies whose X-Forwarded-Proto and X-Forwarded-For "
+            "are believed; empty means none."
+        ),
+    ] = ""
+    account_sid: Annotated[
+        str, Meta(description="SID of the account that the first start makes; empty means a new one.")
+    ] = ""
+    auth_token: Annotated[
+        str, Meta(description="Auth token of the account that the first start makes; empty means a new one.")
+    ] = ""
+    encryption_key: Annotated[
+        str,
+        Meta(
+            description="32 bytes in base64 that encrypt secrets in the database, the same on every node; "
+            "empty means the file encryption.key in the data folder, made on the first start."
+        ),
+    ] = ""
+    media_size_limit_mb: Annotated[
+        int, Meta(ge=1, le=150, description="Largest media file that an upload may have, in megabytes.")
+    ] = 150
+    media_link_seconds: Annotated[
+        int, Meta(ge=1, description="Seconds for which a temporary media URL works.")
+    ] = 300
+    shutdown_seconds: Annotated[
+        int, Meta(ge=1, description="Seconds that requests in flight are given at the end.")
+    ] = 8
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    ] = "info"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{Path(self.data_dir) / 'hubbub.db'}"
+
+
+def table() -> list[tuple[str, str, Any, str]]:
+    """Name, type, default and sentence of each setting, for flags and docs."""
+    hints = get_type_hints(Settings, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        kind, meta = get_args(hints[field.name])
+        rows.append((field.name, kind.__name__, field.default, meta.description))
+    return rows
+
+
+def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force. Raises BadSettings with a sentence that says what to change."""
+    values: dict[str, Any] = {}
+    config = flags.get("config") or environment.get(f"{PREFIX}CONFIG")
+    if config:
+        values |= read_file(config)
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
+            values[name.removeprefix(PREFIX).lower()] = value
+    values |= {name: value for name, value in flags.items() if name != "config"}
+    known = {row[0] for row in table()}
+    for name in values:
+        if name not in known:
+            raise BadSettings(f"There is no setting {name} ({PREFIX}{name.upper()}); see `hubbub settings`.")
+    settings = convert(values)
+    check(settings)
+    return settings
+
+
+def read_file(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise BadSettings(f"The configuration file {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"The configuration file {path} is not TOML: {error}.") from error
+
+
+def convert(values: dict[str, Any]) -> Settings:
+    for name, value in values.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            reason = str(error).split(" - at")[0]
+            raise BadSettings(f"{PREFIX}{name.upper()}={value!r} will not do: {reason}.") from error
+    return msgspec.convert(values, Settings, strict=False)
+
+
+def check(settings: Settings) -> None:
+    """Rules beyond the type. Raises BadSettings."""
+    if urlsplit(settings.database_url).scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise BadSettings(
+            f"HUBBUB_DATABASE={settings.database!r} will not do: write sqlite:///path/to/file or postgresql://…."
+        )
+    if settings.account_sid and not is_sid(settings.account_sid, "AC"):
+        raise BadSettings("HUBBUB_ACCOUNT_SID must be AC and 32 hexadecimal digits, or left out.")
+    if settings.public_url and urlsplit(settings.public_url).scheme not in {"http", "https"}:
+        raise BadSettings("HUBBUB_PUBLIC_URL must begin with http:// or https://.")
+    if settings.encryption_key:
+        decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY")
+
+
+def decode_key(text: str, where: str) -> bytes:
+    """The 32 bytes of an encryption key in base64. Raises BadSettings."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadSettings(f"{where} must be {KEY_BYTES} bytes in base64 (`openssl rand -base64 32` makes one).")
+    return key

@@ -1,0 +1,112 @@
+"""The engine for more than one node: PostgreSQL through asyncpg, synchronous_commit on."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
+
+import asyncpg
+
+from hubbub.errors import ERRORS
+from hubbub.storage.database import BadDatabase, Contention, Row, Transaction, Value
+
+CACHED_STATEMENTS = 500
+SECONDS = 30
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """PostgreSQL's faults as the sentence that a caller may hear."""
+    try:
+        yield
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError) as error:
+        raise Contention from error
+    except asyncpg.DiskFullError as error:
+        raise ERRORS.UNAVAILABLE(reason="the disk of the database is full") from error
+    except AWAY as error:
+        raise ERRORS.UNAVAILABLE(reason="the database cannot be reached") from error
+
+
+class PostgresTransaction(Transaction):
+    """Statements of one connection, between BEGIN and COMMIT."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.emitted: list[Any] = []
+
+    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
+        row: Row | None = await self._connection.fetchrow(sql, *values)
+        return row
+
+    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
+        return list(await self._connection.fetch(sql, *values))
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        await self._connection.executemany(sql, rows)
+
+    async def script(self, sql: str) -> None:
+        await self._connection.execute(sql)
+
+
+class Postgres:
+    """The `Database` behind a postgresql:// URL."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, connections: int) -> "Postgres":
+        """Connect. Raises BadDatabase with what is wrong."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                statement_cache_size=CACHED_STATEMENTS,
+                max_inactive_connection_lifetime=0,
+                command_timeout=SECONDS,
+                timeout=SECONDS,
+                server_settings={"synchronous_commit": "on", "application_name": "hubbub", "jit": "off"},
+            )
+        except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+            raise BadDatabase(
+                f"PostgreSQL cannot be reached with HUBBUB_DATABASE ({error}): "
+                "start it, or correct the address, the user or the password."
+            ) from error
+        return cls(pool)
+
+    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
+        with told():
+            row: Row | None = await self._pool.fetchrow(sql, *values)
+            return row
+
+    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
+        with told():
+            return list(await self._pool.fetch(sql, *values))
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        with told():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield PostgresTransaction(connection)
+
+    async def check(self) -> list[str]:
+        await self.fetch_one("SELECT 1")
+        return []
+
+    async def close(self) -> None:
+        await self._pool.close()

@@ -1,0 +1,1 @@
+"""HTTP and the wire rules. Knows nothing about chat."""

@@ -1,0 +1,54 @@
+"""Form and query strings, strictly: what cannot be decoded is refused, never guessed."""
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from hubbub.errors import ERRORS
+
+BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def parse_form(raw: bytes) -> list[tuple[str, str]]:
+    """The pairs of a form or query string in their order.
+
+    Raises ERRORS.MALFORMED_REQUEST for a broken percent-encoding, for what is not UTF-8 and for a NUL.
+    """
+    if not raw:
+        return []
+    if BAD_PERCENT.search(raw):
+        raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
+    pairs = []
+    try:
+        for piece in raw.replace(b"+", b" ").split(b"&"):
+            if piece:
+                name, _, value = piece.partition(b"=")
+                pairs.append((decode(name), decode(value)))
+    except UnicodeDecodeError as error:
+        raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
+    return pairs
+
+
+def decode(raw: bytes) -> str:
+    text = (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    if "\0" in text:
+        raise ERRORS.MALFORMED_REQUEST(reason="a NUL character")
+    return text
+
+
+def decode_path_part(part: str) -> str:
+    """One part of a path, decoded once; an encoded slash stays within its part.
+
+    Raises ERRORS.MALFORMED_REQUEST for a broken encoding; a name with a NUL is nobody's: ERRORS.NOT_FOUND.
+    """
+    if "%" not in part:
+        return part
+    raw = part.encode("latin-1")
+    if BAD_PERCENT.search(raw):
+        raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
+    try:
+        text = unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
+    if "\0" in text:
+        raise ERRORS.NOT_FOUND()
+    return text
