@@ -60,9 +60,7 @@ async def bump_channel(tx: Transaction, key: int, *, members: int = 0, messages:
     return (row[0], row[1]) if row else None
 
 
-async def take_indexes(
-    tx: Transaction, wanted: list[tuple[int, int, str]]
-) -> dict[int, tuple[int, int]]:
+async def take_indexes(tx: Transaction, wanted: list[tuple[int, int, str]]) -> dict[int, tuple[int, int]]:
     """Make room for new messages: for each channel's key, how many and the SID of the last.
 
     Returns for each channel its index and revision before them; a channel that was deleted is missing.
@@ -73,17 +71,15 @@ async def take_indexes(
     )
     values: list[Value] = [value for row in wanted for value in row]
     found = await tx.fetch_all(
-        "UPDATE channels SET last_index = last_index + v.column2, last_revision = last_revision + v.column2, "
-        "messages_count = messages_count + v.column2, last_message_sid = v.column3 "
-        f"FROM (VALUES {rows}) AS v WHERE channels.key = v.column1 AND channels.deleted = 0 "
-        "RETURNING channels.key, channels.last_index - v.column2, channels.last_revision - v.column2"
-        if len(wanted) > 1
-        else "UPDATE channels SET last_index = last_index + $2, last_revision = last_revision + $2, "
-        "messages_count = messages_count + $2, last_message_sid = $3 "
-        "WHERE key = $1 AND deleted = 0 RETURNING key, last_index - $2, last_revision - $2",
+        f"WITH w (key, sent, sid) AS (VALUES {rows}) "
+        "UPDATE channels SET last_index = last_index + w.sent, last_revision = last_revision + w.sent, "
+        "messages_count = messages_count + w.sent, last_message_sid = w.sid "
+        "FROM w WHERE channels.key = w.key AND channels.deleted = 0 "
+        "RETURNING channels.key, channels.last_index, channels.last_revision",
         *values,
     )
-    return {row[0]: (row[1], row[2]) for row in found}
+    sent = {key: count for key, count, _ in wanted}
+    return {row[0]: (row[1] - sent[row[0]], row[2] - sent[row[0]]) for row in found}
 
 
 async def set_last_message(tx: Transaction, key: int) -> None:
