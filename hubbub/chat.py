@@ -17,6 +17,7 @@ from hubbub.storage.files import Files
 from hubbub.vault import Vault
 
 if TYPE_CHECKING:
+    from hubbub.resources.channels.model import Place
     from hubbub.resources.messages.model import Draft, Message
 
 SYSTEM = "system"
@@ -85,6 +86,7 @@ class Chat:
         self.bus = MemoryBus()
         self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
         self.drafts: Batch[Draft, Message]  # messages on their way to disk
+        self.places: dict[tuple[int, str, str], Place] = {}  # by account, service SID and channel SID
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -94,7 +94,11 @@ def run_server(settings: Settings, _: argparse.Namespace) -> None:
 def run_settings(settings: Settings, parsed: argparse.Namespace) -> None:
     secret = {"auth_token", "encryption_key"}
     rows = [
-        {"name": name, "value": "***" if name in secret and getattr(settings, name) else getattr(settings, name), "help": help_}
+        {
+            "name": name,
+            "value": "***" if name in secret and getattr(settings, name) else getattr(settings, name),
+            "help": help_,
+        }
         for name, _, _, help_ in table()
     ]
     show(rows, parsed)
@@ -119,7 +123,11 @@ def show(result: Any, parsed: argparse.Namespace) -> None:
         print(json.dumps(result, indent=2))
         return
     for item in result if isinstance(result, list) else [result]:
-        print("  ".join(f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()))
+        print(
+            "  ".join(
+                f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()
+            )
+        )
 
 
 async def migrated(chat: Chat, _: argparse.Namespace) -> dict[str, object]:

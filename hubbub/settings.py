@@ -155,5 +155,7 @@ def decode_key(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise BadSettings(f"{where} must be {KEY_BYTES} bytes in base64 (`openssl rand -base64 32` makes one).")
+        raise BadSettings(
+            f"{where} must be {KEY_BYTES} bytes in base64 (`openssl rand -base64 32` makes one)."
+        )
     return key

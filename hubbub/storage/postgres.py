@@ -1,5 +1,6 @@
 """The engine for more than one node: PostgreSQL through asyncpg, synchronous_commit on."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
@@ -62,11 +63,53 @@ class PostgresTransaction(Transaction):
         await self._connection.execute(sql)
 
 
+class Lookups:
+    """Lookups that are the same and asked at the same time share one query.
+
+    A lookup never joins a query that is under way, which may have read the table too early for it; it waits for
+    the next one, together with all that come meanwhile. A busy client's credentials are looked up this way.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._running: dict[tuple[str, tuple[Value, ...]], asyncio.Future[Any]] = {}
+        self._waiting: dict[tuple[str, tuple[Value, ...]], asyncio.Future[Any]] = {}
+
+    async def fetch_one(self, sql: str, values: tuple[Value, ...]) -> Row | None:
+        key = (sql, values)
+        running = self._running.get(key)
+        if running is None:
+            return await self._run(key)
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = asyncio.ensure_future(self._run_after(running, key))
+        row: Row | None = await asyncio.shield(waiting)
+        return row
+
+    async def _run_after(
+        self, running: asyncio.Future[Any], key: tuple[str, tuple[Value, ...]]
+    ) -> Row | None:
+        await asyncio.wait([running])
+        del self._waiting[key]
+        return await self._run(key)
+
+    async def _run(self, key: tuple[str, tuple[Value, ...]]) -> Row | None:
+        done = self._running[key] = asyncio.get_running_loop().create_future()
+        try:
+            row: Row | None = await self._pool.fetchrow(key[0], *key[1])
+            return row
+        finally:
+            done.set_result(None)
+            if self._running.get(key) is done:
+                del self._running[key]
+
+
 class Postgres:
     """The `Database` behind a postgresql:// URL."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._lookups = Lookups(pool)
 
     @classmethod
     async def open(cls, url: str, connections: int) -> "Postgres":
@@ -91,8 +134,7 @@ class Postgres:
 
     async def fetch_one(self, sql: str, *values: Value) -> Row | None:
         with told():
-            row: Row | None = await self._pool.fetchrow(sql, *values)
-            return row
+            return await self._lookups.fetch_one(sql, values)
 
     async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
         with told():

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from hubbub.errors import ERRORS
+from hubbub.errors import ERRORS, ChatError
 from hubbub.storage.database import BadDatabase, Row, Transaction, Value
 
 BUSY_MILLISECONDS = 5000  # a `hubbub` command beside the server holds the write lock for a moment at most
@@ -52,14 +52,13 @@ def numbered(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """SQLite's faults as the sentence that a caller may hear."""
-    try:
-        yield
-    except tuple(FAULTS) as error:
-        reason = next(reason for kind, reason in FAULTS.items() if isinstance(error, kind))
-        raise ERRORS.UNAVAILABLE(reason=reason) from error
+KNOWN = tuple(FAULTS)
+
+
+def unavailable(error: apsw.Error) -> ChatError:
+    """One of SQLite's known faults as the sentence that a caller may hear."""
+    reason = next(reason for kind, reason in FAULTS.items() if isinstance(error, kind))
+    return ERRORS.UNAVAILABLE(reason=reason)
 
 
 class SQLiteTransaction(Transaction):
@@ -75,7 +74,8 @@ class SQLiteTransaction(Transaction):
         return rows[0] if rows else None
 
     async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
-        return list(self._execute(numbered(sql), values).fetchall())
+        rows: list[Row] = self._execute(numbered(sql), values).fetchall()
+        return rows
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         self._execute_many(numbered(sql), rows)
@@ -99,23 +99,28 @@ class SQLite:
         self._reader = connect(path)
 
     async def fetch_one(self, sql: str, *values: Value) -> Row | None:
-        with told():
+        try:
             row: Row | None = self._reader.execute(numbered(sql), values).fetchone()
-            return row
+        except KNOWN as error:
+            raise unavailable(error) from error
+        return row
 
     async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
-        with told():
-            return list(self._reader.execute(numbered(sql), values).fetchall())
+        try:
+            rows: list[Row] = self._reader.execute(numbered(sql), values).fetchall()
+        except KNOWN as error:
+            raise unavailable(error) from error
+        return rows
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[SQLiteTransaction]:
         async with self._lock:
             try:
-                with told():
-                    self._writer.execute("BEGIN IMMEDIATE")
-                    transaction = SQLiteTransaction(self._writer)
-                    yield transaction
-                    await self._commit()
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield SQLiteTransaction(self._writer)
+                await self._commit()
+            except KNOWN as error:
+                raise unavailable(error) from error
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -165,7 +170,9 @@ def connect(path: Path) -> apsw.Connection:
     except apsw.FullError as error:
         raise BadDatabase(f"The disk of {path} is full: free some space.") from error
     except apsw.BusyError as error:
-        raise BadDatabase(f"The database file {path} is locked by another program: end that first.") from error
+        raise BadDatabase(
+            f"The database file {path} is locked by another program: end that first."
+        ) from error
     return connection
 
 

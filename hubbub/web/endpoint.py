@@ -33,7 +33,14 @@ class Operation:
     """
 
     def __init__(
-        self, method: str, path: str, status: int, handler: Handler, *, raw: bool = False, anonymous: bool = False
+        self,
+        method: str,
+        path: str,
+        status: int,
+        handler: Handler,
+        *,
+        raw: bool = False,
+        anonymous: bool = False,
     ) -> None:
         self.method = method
         self.path = path
@@ -88,7 +95,9 @@ class Endpoint:
             await self._answer(scope, receive, send)
         except ChatError as error:
             if error.status >= 500:  # noqa: PLR2004 - an HTTP status names itself
-                log.error("%s %s: %s", scope["method"], scope["path"], error.message, exc_info=error.__cause__)
+                log.error(
+                    "%s %s: %s", scope["method"], scope["path"], error.message, exc_info=error.__cause__
+                )
             await send_error(send, error, scope["path"])
         except Contention:
             await send_error(send, ERRORS.CONFLICT(), scope["path"])

@@ -1,7 +1,7 @@
 """Form and query strings, strictly: what cannot be decoded is refused, never guessed."""
 
 import re
-from urllib.parse import unquote_to_bytes
+from binascii import a2b_qp
 
 from hubbub.errors import ERRORS
 
@@ -28,8 +28,16 @@ def parse_form(raw: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+def unquote(raw: bytes) -> bytes:
+    """What `urllib.parse.unquote_to_bytes` returns for a well-formed text, several times faster.
+
+    Quoted-printable differs from percent-encoding only in its escape character, and its decoder is in C.
+    """
+    return a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"=")) if b"%" in raw else raw
+
+
 def decode(raw: bytes) -> str:
-    text = (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    text = unquote(raw).decode()
     if "\0" in text:
         raise ERRORS.MALFORMED_REQUEST(reason="a NUL character")
     return text
@@ -46,7 +54,7 @@ def decode_path_part(part: str) -> str:
     if BAD_PERCENT.search(raw):
         raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
     try:
-        text = unquote_to_bytes(raw).decode()
+        text = unquote(raw).decode()
     except UnicodeDecodeError as error:
         raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
     if "\0" in text:

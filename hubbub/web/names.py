@@ -5,6 +5,7 @@
 """
 
 import re
+from functools import cache
 
 HEADER = "x_"
 
@@ -17,6 +18,7 @@ def wire_name(name: str) -> str:
     return ".".join("".join(word.capitalize() for word in group.split("_")) for group in groups)
 
 
+@cache
 def python_name(wire: str) -> str:
     """The handler's name of a path parameter: `ServiceSid` is service_sid."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", wire).lower()

@@ -50,9 +50,7 @@ async def remove_binding(tx: Transaction, binding: Binding) -> bool:
 
 
 async def remove_bindings_of_user(tx: Transaction, service: int, user: int) -> None:
-    await tx.fetch_all(
-        'DELETE FROM bindings WHERE service = $1 AND "user" = $2 RETURNING sid', service, user
-    )
+    await tx.fetch_all('DELETE FROM bindings WHERE service = $1 AND "user" = $2 RETURNING sid', service, user)
 
 
 async def purge_service(tx: Transaction, service: int) -> None:

@@ -6,7 +6,7 @@ from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
 from hubbub.events import CHANNEL_ADDED, CHANNEL_DESTROYED, CHANNEL_UPDATED
 from hubbub.resources.channels import sql
-from hubbub.resources.channels.model import PUBLIC, Channel, check_changes
+from hubbub.resources.channels.model import PUBLIC, Channel, Place, check_changes
 from hubbub.resources.invites import sql as invites
 from hubbub.resources.media import sql as media
 from hubbub.resources.members import sql as members
@@ -15,6 +15,8 @@ from hubbub.resources.services.model import Service
 from hubbub.resources.users import sql as users
 from hubbub.sids import is_sid, new_sid
 from hubbub.storage.pages import Slice, Window
+
+MOST_PLACES = 50_000
 
 
 async def access_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_unique_name: str) -> Channel:
@@ -25,6 +27,23 @@ async def access_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_un
         await access_service(chat, caller, service_sid)
         raise ERRORS.NOT_FOUND()
     return channel
+
+
+async def locate_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_unique_name: str) -> Place:
+    """Where a back end's message goes. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND.
+
+    A place never changes, so it is remembered by SID; that it is still there, the sending transaction makes sure.
+    """
+    address = (caller.account, service_sid, sid_or_unique_name)
+    place = chat.places.get(address)
+    if place is None:
+        channel = await access_channel(chat, caller, service_sid, sid_or_unique_name)
+        place = channel.place
+        if sid_or_unique_name == channel.sid:
+            if len(chat.places) >= MOST_PLACES:
+                chat.places.clear()
+            chat.places[address] = place
+    return place
 
 
 async def list_channels(chat: Chat, service: Service, types: list[str], window: Window) -> Slice[Channel]:

@@ -20,6 +20,16 @@ PUBLIC = "public"
 PRIVATE = "private"
 
 
+class Place(msgspec.Struct, frozen=True):
+    """What never changes of a channel: enough to write to it and to name it."""
+
+    key: int
+    service: int
+    sid: str
+    account_sid: str
+    service_sid: str
+
+
 class Channel(msgspec.Struct):
     JOINED: ClassVar[tuple[str, ...]] = ("account_sid", "service_sid")
 
@@ -42,8 +52,12 @@ class Channel(msgspec.Struct):
     account_sid: str = ""
     service_sid: str = ""
 
+    @property
+    def place(self) -> Place:
+        return Place(self.key, self.service, self.sid, self.account_sid, self.service_sid)
 
-def channel_url(origin: str, channel: Channel) -> str:
+
+def channel_url(origin: str, channel: Channel | Place) -> str:
     return f"{origin}/v2/Services/{channel.service_sid}/Channels/{channel.sid}"
 
 

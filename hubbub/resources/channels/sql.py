@@ -9,7 +9,9 @@ from hubbub.storage.statements import assignments, columns, insert, placeholders
 
 JOINED = "s.account_sid, s.sid"
 SOURCE = "channels c JOIN services s ON s.key = c.service WHERE c.deleted = 0"
-CHANNEL = f"SELECT {columns(Channel, 'c')}, {JOINED} FROM {SOURCE}"
+CHANNEL = f"SELECT {columns(Channel, 'c')}, {JOINED} FROM {SOURCE} AND s.sid = $1 AND s.account = $2 AND s.deleted = 0"
+BY_SID = f"{CHANNEL} AND c.sid = $3"
+BY_UNIQUE_NAME = f"{CHANNEL} AND c.unique_name = $3"
 
 
 def of_service(types: int) -> Listing[Channel]:
@@ -26,16 +28,14 @@ async def add_channel(tx: Transaction, channel: Channel) -> int | None:
 
 
 async def get_channel(reader: Reader, account: int, service_sid: str, sid: str) -> Channel | None:
-    sql = f"{CHANNEL} AND s.sid = $1 AND s.account = $2 AND s.deleted = 0 AND c.sid = $3"
-    row = await reader.fetch_one(sql, service_sid, account, sid)
+    row = await reader.fetch_one(BY_SID, service_sid, account, sid)
     return Channel(*row) if row else None
 
 
 async def get_channel_by_unique_name(
     reader: Reader, account: int, service_sid: str, unique_name: str
 ) -> Channel | None:
-    sql = f"{CHANNEL} AND s.sid = $1 AND s.account = $2 AND s.deleted = 0 AND c.unique_name = $3"
-    row = await reader.fetch_one(sql, service_sid, account, unique_name)
+    row = await reader.fetch_one(BY_UNIQUE_NAME, service_sid, account, unique_name)
     return Channel(*row) if row else None
 
 
@@ -45,7 +45,9 @@ async def is_unique_name_taken(reader: Reader, channel: Channel, unique_name: st
     return await reader.fetch_one(sql, channel.service, unique_name, channel.key) is not None
 
 
-async def bump_channel(tx: Transaction, key: int, *, members: int = 0, messages: int = 0) -> tuple[int, int] | None:
+async def bump_channel(
+    tx: Transaction, key: int, *, members: int = 0, messages: int = 0
+) -> tuple[int, int] | None:
     """Hold the row, count members and messages more or fewer, take the next revision.
 
     Returns the members and the revision; None when the channel was deleted.
@@ -63,7 +65,7 @@ async def bump_channel(tx: Transaction, key: int, *, members: int = 0, messages:
 async def take_indexes(tx: Transaction, wanted: list[tuple[int, int, str]]) -> dict[int, tuple[int, int]]:
     """Make room for new messages: for each channel's key, how many and the SID of the last.
 
-    Returns for each channel its index and revision before them; a channel that was deleted is missing.
+    Returns for each channel its index and revision before them; a channel that is gone, or its service, is missing.
     """
     rows = ", ".join(
         f"(CAST(${n} AS BIGINT), CAST(${n + 1} AS BIGINT), CAST(${n + 2} AS TEXT))"
@@ -75,6 +77,7 @@ async def take_indexes(tx: Transaction, wanted: list[tuple[int, int, str]]) -> d
         "UPDATE channels SET last_index = last_index + w.sent, last_revision = last_revision + w.sent, "
         "messages_count = messages_count + w.sent, last_message_sid = w.sid "
         "FROM w WHERE channels.key = w.key AND channels.deleted = 0 "
+        "AND EXISTS (SELECT 1 FROM services s WHERE s.key = channels.service AND s.deleted = 0) "
         "RETURNING channels.key, channels.last_index, channels.last_revision",
         *values,
     )

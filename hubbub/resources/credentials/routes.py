@@ -68,6 +68,4 @@ async def update_credential(
 
 @operations.delete("/v2/Credentials/{Sid}")
 async def delete_credential(call: Call, sid: str) -> None:
-    await actions.delete_credential(
-        call.chat, await actions.access_credential(call.chat, call.caller, sid)
-    )
+    await actions.delete_credential(call.chat, await actions.access_credential(call.chat, call.caller, sid))

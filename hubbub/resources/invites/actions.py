@@ -25,9 +25,7 @@ async def access_invite(chat: Chat, channel: Channel, sid_or_identity: str) -> I
     return invite
 
 
-async def list_invites(
-    chat: Chat, channel: Channel, identities: list[str], window: Window
-) -> Slice[Invite]:
+async def list_invites(chat: Chat, channel: Channel, identities: list[str], window: Window) -> Slice[Invite]:
     """All where no identity is named."""
     return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
 

@@ -6,10 +6,18 @@ from collections.abc import AsyncIterator
 
 from hubbub.chat import Caller, Chat
 from hubbub.errors import ERRORS
-from hubbub.resources.channels.model import Channel
+from hubbub.resources.channels.model import Place
 from hubbub.resources.checks import check_length
 from hubbub.resources.media import sql
-from hubbub.resources.media.model import CATEGORY, CONTENT_TYPE, FILENAME, Media, file_name, in_message, signature
+from hubbub.resources.media.model import (
+    CATEGORY,
+    CONTENT_TYPE,
+    FILENAME,
+    Media,
+    file_name,
+    in_message,
+    signature,
+)
 from hubbub.resources.services.model import Service
 from hubbub.sids import is_sid, new_sid
 from hubbub.storage.database import Transaction
@@ -68,16 +76,16 @@ async def upload_media(
     return media
 
 
-async def attach_media(tx: Transaction, channel: Channel, message_sid: str, media_sid: str, moment: int) -> str:
+async def attach_media(tx: Transaction, place: Place, message_sid: str, media_sid: str, moment: int) -> str:
     """Give the file to a message, once; the JSON that the message carries.
 
     Raises ERRORS.INVALID_MEDIA_SID, ERRORS.MEDIA_NOT_FOUND or ERRORS.MEDIA_ALREADY_SENT.
     """
     if not is_sid(media_sid, "ME"):
         raise ERRORS.INVALID_MEDIA_SID()
-    media = await sql.get_media(tx, channel.service, media_sid)
+    media = await sql.get_media(tx, place.service, media_sid)
     if media is None:
         raise ERRORS.MEDIA_NOT_FOUND()
-    if not await sql.attach(tx, media, channel.key, channel.sid, message_sid, moment):
+    if not await sql.attach(tx, media, place.key, place.sid, message_sid, moment):
         raise ERRORS.MEDIA_ALREADY_SENT()
     return in_message(media)

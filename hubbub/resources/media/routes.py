@@ -86,9 +86,7 @@ async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResp
 async def fetch_temporary(
     call: Call, service_sid: str, sid: str, *, expires: int, signature: str
 ) -> StreamingResponse:
-    return content(
-        call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature)
-    )
+    return content(call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature))
 
 
 def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:

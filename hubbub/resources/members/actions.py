@@ -37,9 +37,7 @@ async def access_member(chat: Chat, channel: Channel, sid_or_identity: str) -> M
     return member
 
 
-async def list_members(
-    chat: Chat, channel: Channel, identities: list[str], window: Window
-) -> Slice[Member]:
+async def list_members(chat: Chat, channel: Channel, identities: list[str], window: Window) -> Slice[Member]:
     """All where no identity is named."""
     return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
 

@@ -8,10 +8,11 @@ from collections import defaultdict
 from msgspec.structs import replace
 
 from hubbub.chat import SYSTEM, Caller, Changes, Chat, Emitted
-from hubbub.errors import ERRORS
+from hubbub.errors import ERRORS, ChatError
 from hubbub.events import MEDIA_MESSAGE_SENT, MESSAGE_REMOVED, MESSAGE_SENT, MESSAGE_UPDATED
 from hubbub.resources.channels import sql as channels
-from hubbub.resources.channels.model import Channel
+from hubbub.resources.channels.actions import access_channel
+from hubbub.resources.channels.model import Channel, Place
 from hubbub.resources.media import sql as media
 from hubbub.resources.media.actions import attach_media
 from hubbub.resources.messages import sql
@@ -21,12 +22,19 @@ from hubbub.storage.database import Transaction
 from hubbub.storage.pages import Slice, Window
 
 
-async def access_message(chat: Chat, channel: Channel, sid: str) -> Message:
-    """Raises ERRORS.NOT_FOUND."""
-    message = await sql.get_message(chat.database, channel.key, sid)
+async def access_message(chat: Chat, caller: Caller, place: Place, sid: str) -> Message:
+    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    message = await sql.get_message(chat.database, place.key, sid)
     if message is None:
-        raise ERRORS.NOT_FOUND()
+        raise await missing(chat, caller, place)
     return message
+
+
+async def missing(chat: Chat, caller: Caller, place: Place) -> ChatError:
+    """What to say when a message is not there: perhaps its channel or service is gone, too."""
+    chat.places.pop((caller.account, place.service_sid, place.sid), None)
+    await access_channel(chat, caller, place.service_sid, place.sid)
+    return ERRORS.NOT_FOUND()
 
 
 async def list_messages(chat: Chat, channel: Channel, order: str, window: Window) -> Slice[Message]:
@@ -37,7 +45,7 @@ async def list_messages(chat: Chat, channel: Channel, order: str, window: Window
 async def send_message(
     chat: Chat,
     caller: Caller,
-    channel: Channel,
+    place: Place,
     changes: Changes,
     media_sid: str | None,
     *,
@@ -45,30 +53,36 @@ async def send_message(
 ) -> Message:
     """Store the message under the next index of its channel; on disk before it returns.
 
-    Raises the error of the first value that will not do, or ERRORS.NOT_FOUND when the channel goes meanwhile.
+    Raises the error of the first value that will not do, ERRORS.SERVICE_NOT_FOUND, or ERRORS.NOT_FOUND when the
+    channel is gone.
     """
     check_changes(changes)
-    message = draft(chat, caller, channel, changes)
+    message = draft(chat, caller, place, changes)
     if caller.identity is not None:
         event = MESSAGE_SENT if media_sid is None else MEDIA_MESSAGE_SENT
         changed = await chat.hooks.before(event, caller, message, {})
         check_changes(changed)
         message = replace(message, **changed)
-    item = Draft(channel, message, caller, webhook_enabled)
-    if media_sid is None:
-        return await chat.drafts.add(item)
-    async with chat.transaction() as tx:
-        message.media = await attach_media(tx, channel, message.sid, media_sid, chat.clock())
-        return settled(await write(tx, [item]))
+    item = Draft(place, message, caller, webhook_enabled)
+    try:
+        if media_sid is None:
+            return await chat.drafts.add(item)
+        async with chat.transaction() as tx:
+            message.media = await attach_media(tx, place, message.sid, media_sid, chat.clock())
+            return settled(await write(tx, [item]))
+    except ChatError as error:
+        if error.code == ERRORS.NOT_FOUND.code:
+            raise await missing(chat, caller, place) from error
+        raise
 
 
-def draft(chat: Chat, caller: Caller, channel: Channel, changes: Changes) -> Message:
+def draft(chat: Chat, caller: Caller, place: Place, changes: Changes) -> Message:
     """The message before it has an index. One that says who edited it, or when, was edited."""
     created = changes.get("date_created", chat.clock())
     updated = changes.get("date_updated", created)
     last_updated_by = changes.get("last_updated_by")
     return Message(
-        channel=channel.key,
+        channel=place.key,
         index=-1,
         sid=new_sid("IM"),
         from_=changes.get("from_") or caller.author,
@@ -112,12 +126,12 @@ async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exceptio
     await sql.add_messages(tx, [item.message for item in placed])
     for item in placed:
         event = MESSAGE_SENT if item.message.media is None else MEDIA_MESSAGE_SENT
-        tx.emit(Emitted(event, item.message, item.caller, item.webhook_enabled, item.channel))
+        tx.emit(Emitted(event, item.message, item.caller, item.webhook_enabled, item.place))
     return [item.message if item.message.channel in room else ERRORS.NOT_FOUND() for item in drafts]
 
 
 async def update_message(
-    chat: Chat, caller: Caller, channel: Channel, message: Message, changes: Changes, *, webhook_enabled: bool
+    chat: Chat, caller: Caller, place: Place, message: Message, changes: Changes, *, webhook_enabled: bool
 ) -> Message:
     """Change what is given; the message counts as edited from now on.
 
@@ -135,30 +149,30 @@ async def update_message(
     if not changes.get("last_updated_by"):
         changes["last_updated_by"] = caller.identity or SYSTEM
     async with chat.transaction() as tx:
-        bumped = await channels.bump_channel(tx, channel.key)
+        bumped = await channels.bump_channel(tx, place.key)
         if bumped is None:
             raise ERRORS.NOT_FOUND()
         updated = await sql.update_message(tx, message, changes | {"was_edited": 1, "revision": bumped[1]})
         if updated is None:
             raise ERRORS.NOT_FOUND()
-        tx.emit(Emitted(MESSAGE_UPDATED, updated, caller, webhook_enabled, channel))
+        tx.emit(Emitted(MESSAGE_UPDATED, updated, caller, webhook_enabled, place))
     return updated
 
 
 async def delete_message(
-    chat: Chat, caller: Caller, channel: Channel, message: Message, *, webhook_enabled: bool
+    chat: Chat, caller: Caller, place: Place, message: Message, *, webhook_enabled: bool
 ) -> None:
     """Its words and its file go, its index is never used again."""
     if caller.identity is not None:
         await chat.hooks.before(MESSAGE_REMOVED, caller, message, {})
     async with chat.transaction() as tx:
-        bumped = await channels.bump_channel(tx, channel.key, messages=-1)
+        bumped = await channels.bump_channel(tx, place.key, messages=-1)
         if bumped is None or not await sql.bury_message(tx, message, bumped[1]):
             raise ERRORS.NOT_FOUND()
-        await channels.set_last_message(tx, channel.key)
+        await channels.set_last_message(tx, place.key)
         if message.media is not None:
-            await media.mark_message_deleted(tx, channel.service, message.sid)
+            await media.mark_message_deleted(tx, place.service, message.sid)
         message.revision = bumped[1]
-        tx.emit(Emitted(MESSAGE_REMOVED, message, caller, webhook_enabled, channel))
+        tx.emit(Emitted(MESSAGE_REMOVED, message, caller, webhook_enabled, place))
     if message.media is not None:
         chat.to_sweep.set()

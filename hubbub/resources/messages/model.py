@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from hubbub.dates import iso
 from hubbub.errors import ERRORS
-from hubbub.resources.channels.model import Channel, channel_url
+from hubbub.resources.channels.model import Channel, Place, channel_url
 from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes, check_length
 
 BODY_BYTES = 32 * 1024
@@ -33,17 +33,17 @@ class Message(msgspec.Struct):
 class Draft(msgspec.Struct):
     """A message on its way to disk: it has no index yet."""
 
-    channel: Channel
+    place: Place
     message: Message
     caller: Any
     webhook_enabled: bool
 
 
-def wire(message: Message, channel: Channel, origin: str) -> dict[str, Any]:
+def wire(message: Message, channel: Channel | Place, origin: str) -> dict[str, Any]:
     return wires([message], channel, origin)[0]
 
 
-def wires(messages: list[Message], channel: Channel, origin: str) -> list[dict[str, Any]]:
+def wires(messages: list[Message], channel: Channel | Place, origin: str) -> list[dict[str, Any]]:
     """A page of them: what they share is worked out once."""
     account_sid, service_sid, channel_sid = channel.account_sid, channel.service_sid, channel.sid
     collection = f"{channel_url(origin, channel)}/Messages/"

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import UNSET
 
 from hubbub.errors import ERRORS
-from hubbub.resources.channels.actions import access_channel
+from hubbub.resources.channels.actions import access_channel, locate_channel
 from hubbub.resources.channels.model import channel_url
 from hubbub.resources.channels.routes import DateCreated, DateUpdated
 from hubbub.resources.messages import actions
@@ -33,7 +33,7 @@ async def create_message(
     media_sid: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
 ) -> dict[str, Any]:
-    channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
+    place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
     changes = given(
         from_=from_,
         attributes=attributes,
@@ -45,12 +45,12 @@ async def create_message(
     message = await actions.send_message(
         call.chat,
         call.caller,
-        channel,
+        place,
         changes,
         media_sid or None,
         webhook_enabled=x_twilio_webhook_enabled,
     )
-    return wire(message, channel, call.origin)
+    return wire(message, place, call.origin)
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Messages")
@@ -69,8 +69,8 @@ async def list_messages(
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Messages/{Sid}")
 async def fetch_message(call: Call, service_sid: str, channel_sid: str, sid: str) -> dict[str, Any]:
-    channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    return wire(await actions.access_message(call.chat, channel, sid), channel, call.origin)
+    place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
+    return wire(await actions.access_message(call.chat, call.caller, place, sid), place, call.origin)
 
 
 @operations.update("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Messages/{Sid}")
@@ -88,8 +88,8 @@ async def update_message(
     from_: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
 ) -> dict[str, Any]:
-    channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    message = await actions.access_message(call.chat, channel, sid)
+    place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
+    message = await actions.access_message(call.chat, call.caller, place, sid)
     changes = given(
         body=body,
         attributes=attributes,
@@ -99,17 +99,17 @@ async def update_message(
         from_=from_ or UNSET,
     )
     updated = await actions.update_message(
-        call.chat, call.caller, channel, message, changes, webhook_enabled=x_twilio_webhook_enabled
+        call.chat, call.caller, place, message, changes, webhook_enabled=x_twilio_webhook_enabled
     )
-    return wire(updated, channel, call.origin)
+    return wire(updated, place, call.origin)
 
 
 @operations.delete("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Messages/{Sid}")
 async def delete_message(
     call: Call, service_sid: str, channel_sid: str, sid: str, *, x_twilio_webhook_enabled: bool = False
 ) -> None:
-    channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    message = await actions.access_message(call.chat, channel, sid)
+    place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
+    message = await actions.access_message(call.chat, call.caller, place, sid)
     await actions.delete_message(
-        call.chat, call.caller, channel, message, webhook_enabled=x_twilio_webhook_enabled
+        call.chat, call.caller, place, message, webhook_enabled=x_twilio_webhook_enabled
     )

@@ -14,14 +14,20 @@ OF_CHANNEL = {
     for order in ("asc", "desc")
 }
 
+BY_SID = (
+    f"SELECT {columns(Message, 'm')} FROM messages m JOIN channels c ON c.key = m.channel "
+    "JOIN services s ON s.key = c.service "
+    "WHERE m.channel = $1 AND m.sid = $2 AND m.deleted = 0 AND c.deleted = 0 AND s.deleted = 0"
+)
+
 
 async def add_messages(tx: Transaction, messages: list[Message]) -> None:
     await tx.execute_many(insert("messages", Message), [stored(message) for message in messages])
 
 
 async def get_message(reader: Reader, channel: int, sid: str) -> Message | None:
-    sql = f"SELECT {columns(Message)} FROM messages WHERE channel = $1 AND sid = $2 AND deleted = 0"
-    row = await reader.fetch_one(sql, channel, sid)
+    """None also when the channel or its service is gone."""
+    row = await reader.fetch_one(BY_SID, channel, sid)
     return Message(*row) if row else None
 
 

@@ -78,6 +78,4 @@ async def update_service(
 
 @operations.delete("/v2/Services/{Sid}")
 async def delete_service(call: Call, sid: str) -> None:
-    await actions.delete_service(
-        call.chat, await actions.access_service_itself(call.chat, call.caller, sid)
-    )
+    await actions.delete_service(call.chat, await actions.access_service_itself(call.chat, call.caller, sid))

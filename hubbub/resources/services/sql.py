@@ -55,7 +55,9 @@ async def mark_deleted(tx: Transaction, key: int) -> bool:
 
 
 async def services_to_sweep(reader: Reader) -> list[int]:
-    return [row[0] for row in await reader.fetch_all("SELECT key FROM services WHERE deleted = 1 ORDER BY key")]
+    return [
+        row[0] for row in await reader.fetch_all("SELECT key FROM services WHERE deleted = 1 ORDER BY key")
+    ]
 
 
 async def purge_service(tx: Transaction, key: int) -> None:
