@@ -91,8 +91,7 @@ def build_app(chat: Chat) -> "App":
         by_path[operation.path].append(operation)
     public_url = chat.settings.public_url
     routes: list[BaseRoute] = [
-        Route(path, Endpoint(operations, chat, authenticate, public_url))
-        for path, operations in by_path.items()
+        Route(path, Endpoint(operations, chat, authenticate, public_url)) for path, operations in by_path.items()
     ]
     return App(chat, Router([*routes, Route("/health/live", Live()), Route("/health/ready", Ready(chat))]))
 

@@ -60,16 +60,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def group(commands: Any, name: str, help_: str) -> Any:
-    return commands.add_parser(name, help=help_, description=help_).add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    return commands.add_parser(name, help=help_, description=help_).add_subparsers(required=True, metavar="COMMAND")
 
 
 def add(commands: Any, name: str, help_: str, run: Any, *required: str) -> argparse.ArgumentParser:
     """A command with a flag for every setting, and its own required arguments."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
     for argument in required:
-        command.add_argument(argument, **({"required": True} if argument.startswith("-") else {}))
+        if argument.startswith("-"):
+            command.add_argument(argument, required=True)
+        else:
+            command.add_argument(argument)
     command.add_argument("--json", action="store_true", help="print JSON")
     options = command.add_argument_group("settings")
     options.add_argument("--config", dest="setting_config", metavar="FILE", help="TOML file with settings")
@@ -123,11 +124,7 @@ def show(result: Any, parsed: argparse.Namespace) -> None:
         print(json.dumps(result, indent=2))
         return
     for item in result if isinstance(result, list) else [result]:
-        print(
-            "  ".join(
-                f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()
-            )
-        )
+        print("  ".join(f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()))
 
 
 async def migrated(chat: Chat, _: argparse.Namespace) -> dict[str, object]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 
 def now() -> int:
-    """This moment in milliseconds."""
+    """The present moment."""
     return time.time_ns() // 1_000_000
 
 

@@ -28,9 +28,7 @@ class Event(NamedTuple):
 
 
 CHANNEL_ADDED = Event("channel_added", (), "onChannelAdd", "onChannelAdded", None, Hears.CHANNEL)
-CHANNEL_UPDATED = Event(
-    "channel_updated", ("channel",), "onChannelUpdate", "onChannelUpdated", None, Hears.CHANNEL
-)
+CHANNEL_UPDATED = Event("channel_updated", ("channel",), "onChannelUpdate", "onChannelUpdated", None, Hears.CHANNEL)
 CHANNEL_DESTROYED = Event(
     "channel_destroyed",
     ("channel", "messages", "roster", "my_channels"),
@@ -50,9 +48,7 @@ MEDIA_MESSAGE_SENT = Event(
     "new_message",
     Hears.CHANNEL,
 )
-MESSAGE_UPDATED = Event(
-    "message_updated", ("messages",), "onMessageUpdate", "onMessageUpdated", None, Hears.CHANNEL
-)
+MESSAGE_UPDATED = Event("message_updated", ("messages",), "onMessageUpdate", "onMessageUpdated", None, Hears.CHANNEL)
 MESSAGE_REMOVED = Event(
     "message_removed", ("messages", "channel"), "onMessageRemove", "onMessageRemoved", None, Hears.CHANNEL
 )
@@ -85,9 +81,7 @@ USER_UPDATED = Event("user_updated", ("info",), "onUserUpdate", "onUserUpdated",
 EVENTS: tuple[Event, ...] = tuple(row for row in list(globals().values()) if isinstance(row, Event))
 
 # The 23 names that a service's WebhookFilters accept.
-WEBHOOKS = tuple(
-    hook for row in EVENTS for hook in (row.webhook_before, row.webhook_after) if hook is not None
-)
+WEBHOOKS = tuple(hook for row in EVENTS for hook in (row.webhook_before, row.webhook_after) if hook is not None)
 
 # Channel webhooks fire after the fact, on what concerns one channel that exists already.
 CHANNEL_WEBHOOKS = tuple(

@@ -71,9 +71,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media_size_limit_mb: Annotated[
         int, Meta(ge=1, le=150, description="Largest media file that an upload may have, in megabytes.")
     ] = 150
-    media_link_seconds: Annotated[
-        int, Meta(ge=1, description="Seconds for which a temporary media URL works.")
-    ] = 300
+    media_link_seconds: Annotated[int, Meta(ge=1, description="Seconds for which a temporary media URL works.")] = 300
     shutdown_seconds: Annotated[
         int, Meta(ge=1, description="Seconds that requests in flight are given at the end.")
     ] = 8
@@ -155,7 +153,5 @@ def decode_key(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise BadSettings(
-            f"{where} must be {KEY_BYTES} bytes in base64 (`openssl rand -base64 32` makes one)."
-        )
+        raise BadSettings(f"{where} must be {KEY_BYTES} bytes in base64 (`openssl rand -base64 32` makes one).")
     return key

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from hubbub.dates import now
 from hubbub.storage.database import BadDatabase, Database
 
-TABLE = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, date_applied BIGINT NOT NULL)"
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS migrations "
+    "(number BIGINT PRIMARY KEY, name TEXT NOT NULL, date_applied BIGINT NOT NULL)"
+)
 
 
 class Migration(NamedTuple):
@@ -38,11 +41,8 @@ async def migrate(database: Database) -> list[str]:
             f"The database is newer than this version of Hubbub (it has migration {newer[-1]}): "
             "install the newer version again."
         )
-    done = []
-    for migration in known:
-        if migration.number not in applied and await apply(database, migration):
-            done.append(migration.name)
-    return done
+    missing = [migration for migration in known if migration.number not in applied]
+    return [migration.name for migration in missing if await apply(database, migration)]
 
 
 async def apply(database: Database, migration: Migration) -> bool:

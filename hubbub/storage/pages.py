@@ -46,11 +46,11 @@ class Listing(msgspec.Struct, Generic[R], frozen=True):
         n = len(values) + 1
         listed = columns(self.record, self.alias) + (f", {self.select}" if self.select else "")
         if window.after is None:
-            sql = f"SELECT {listed} FROM {self.source} ORDER BY {self.key} {order} LIMIT ${n} OFFSET ${n + 1}"  # noqa: S608
+            sql = f"SELECT {listed} FROM {self.source} ORDER BY {self.key} {order} LIMIT ${n} OFFSET ${n + 1}"
             rows = await reader.fetch_all(sql, *values, window.size + 1, window.skip)
         else:
             sql = (
-                f"SELECT {listed} FROM {self.source} AND {self.key}{forward}${n} "  # noqa: S608
+                f"SELECT {listed} FROM {self.source} AND {self.key}{forward}${n} "
                 f"ORDER BY {self.key} {order} LIMIT ${n + 1}"
             )
             rows = await reader.fetch_all(sql, *values, window.after, window.size + 1)
@@ -59,7 +59,7 @@ class Listing(msgspec.Struct, Generic[R], frozen=True):
             found.next = getattr(found.rows[-1], self.key.rpartition(".")[2].strip('"'))
         if window.after is not None:
             sql = (
-                f"SELECT {self.key} FROM {self.source} AND {self.key}{backward}${n} "  # noqa: S608
+                f"SELECT {self.key} FROM {self.source} AND {self.key}{backward}${n} "
                 f"ORDER BY {self.key} {reverse} LIMIT 1 OFFSET ${n + 1}"
             )
             before = await reader.fetch_one(sql, *values, window.after, window.size)

@@ -86,9 +86,7 @@ class Lookups:
         row: Row | None = await asyncio.shield(waiting)
         return row
 
-    async def _run_after(
-        self, running: asyncio.Future[Any], key: tuple[str, tuple[Value, ...]]
-    ) -> Row | None:
+    async def _run_after(self, running: asyncio.Future[Any], key: tuple[str, tuple[Value, ...]]) -> Row | None:
         await asyncio.wait([running])
         del self._waiting[key]
         return await self._run(key)

@@ -34,15 +34,13 @@ def insert(table: str, record: type[msgspec.Struct]) -> str:
     stored = [name for name in names(record) if name != "key"]
     listed = ", ".join(f'"{name}"' for name in stored)
     # Every table and column name here comes from the code, never from a caller.
-    return f"INSERT INTO {table} ({listed}) VALUES ({placeholders(len(stored))})"  # noqa: S608
+    return f"INSERT INTO {table} ({listed}) VALUES ({placeholders(len(stored))})"
 
 
 def stored(record: msgspec.Struct) -> tuple[str | int | None, ...]:
     """The values for `insert`, in its order."""
     joined = getattr(type(record), "JOINED", ())
-    return tuple(
-        getattr(record, field) for field in record.__struct_fields__ if field != "key" and field not in joined
-    )
+    return tuple(getattr(record, field) for field in record.__struct_fields__ if field != "key" and field not in joined)
 
 
 def assignments(changed: Iterable[str], start: int) -> str:

@@ -1,5 +1,7 @@
 """One endpoint per path: match the method, authenticate, read the fields, call the handler, answer."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -95,15 +97,15 @@ class Endpoint:
             await self._answer(scope, receive, send)
         except ChatError as error:
             if error.status >= 500:  # noqa: PLR2004 - an HTTP status names itself
-                log.error(
-                    "%s %s: %s", scope["method"], scope["path"], error.message, exc_info=error.__cause__
-                )
-            await send_error(send, error, scope["path"])
+                log.warning("%s %s: %s (%r)", scope["method"], scope["path"], error.message, error.__cause__)
+            await refuse(send, error, scope["path"])
         except Contention:
-            await send_error(send, ERRORS.CONFLICT(), scope["path"])
+            await refuse(send, ERRORS.CONFLICT(), scope["path"])
+        except asyncio.CancelledError:
+            await refuse(send, ERRORS.UNAVAILABLE(reason="the server is stopping"), scope["path"])
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await send_error(send, ERRORS.INTERNAL(), scope["path"])
+            await refuse(send, ERRORS.INTERNAL(), scope["path"])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
@@ -129,6 +131,12 @@ class Endpoint:
             await send_json(send, 200, answer.envelope())
         else:
             await send_json(send, operation.status, answer)
+
+
+async def refuse(send: Send, error: ChatError, path: str) -> None:
+    """Send the error, unless the answer has begun already: then the broken connection must tell it."""
+    with contextlib.suppress(RuntimeError):
+        await send_error(send, error, path)
 
 
 def origin(scope: Scope) -> str:

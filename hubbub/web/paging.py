@@ -13,7 +13,7 @@ from hubbub.storage.pages import Window
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 1000  # larger ones are clamped: official clients send `list(limit=5000)` as PageSize=5000
 LARGEST_SKIP = 2**62
-TOKEN = "PT"
+PREFIX = "PT"  # of a page token
 
 
 class Paging(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Paging(msgspec.Struct, frozen=True):
         """The window of a list in SID order. Raises ERRORS.INVALID_PARAMETER for a token that is not ours."""
         if self.page_token is None:
             return Window(self.page_size, skip=self._skip())
-        sid = self.page_token.removeprefix(TOKEN)
+        sid = self.page_token.removeprefix(PREFIX)
         if not SID.fullmatch(sid):
             raise ERRORS.INVALID_PARAMETER(name="PageToken")
         return Window(self.page_size, after=sid)
@@ -36,7 +36,7 @@ class Paging(msgspec.Struct, frozen=True):
         """The window of a list of messages. Raises ERRORS.INVALID_PAGE_TOKEN."""
         if self.page_token is None:
             return Window(self.page_size, skip=self._skip())
-        digits = self.page_token.removeprefix(TOKEN)
+        digits = self.page_token.removeprefix(PREFIX)
         if not (digits.isascii() and digits.isdecimal() and int(digits) < LARGEST_SKIP):
             raise ERRORS.INVALID_PAGE_TOKEN()
         return Window(self.page_size, after=int(digits))
@@ -85,10 +85,10 @@ class Page(msgspec.Struct):
         def url(page: int, token: object) -> str:
             return f"{prefix}{page}" if token is None else f"{prefix}{page}&PageToken={token}"
 
-        following = None if self.next is None else url(here.page + 1, f"{TOKEN}{self.next}")
+        following = None if self.next is None else url(here.page + 1, f"{PREFIX}{self.next}")
         before = None
         if here.page > 0:
-            token = None if self.previous is None or here.page == 1 else f"{TOKEN}{self.previous}"
+            token = None if self.previous is None or here.page == 1 else f"{PREFIX}{self.previous}"
             before = url(here.page - 1, token)
         return {
             "meta": {

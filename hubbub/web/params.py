@@ -9,7 +9,7 @@ PageToken together.
 import inspect
 import types
 from collections.abc import Callable
-from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -21,8 +21,8 @@ from hubbub.web.paging import DEFAULT_SIZE, Paging, parse_paging
 
 T = TypeVar("T")
 
-Maybe = T | UnsetType
-Nullable = T | None
+Maybe: TypeAlias = T | UnsetType
+Nullable: TypeAlias = T | None
 Date = NewType("Date", int)  # milliseconds since 1970
 
 LARGEST_INTEGER = 2**63 - 1
@@ -127,8 +127,8 @@ class Contract:
             if parameter.name not in arguments:
                 raise ERRORS.MISSING_PARAMETER(name=parameter.wire)
         for header, parameter in self.headers:
-            for name, raw in headers:
-                if name == header:
+            for sent, raw in headers:
+                if sent == header:
                     arguments[parameter.name] = parameter.value(raw.decode("latin-1"))
         if self.paging is not None:
             name, size = self.paging

@@ -22,8 +22,10 @@ CORS: list[Header] = [
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
     (
         b"access-control-allow-headers",
-        b"Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, "
-        b"If-Unmodified-Since, X-Twilio-Token",
+        (
+            b"Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, "
+            b"If-Unmodified-Since, X-Twilio-Token"
+        ),
     ),
     (b"access-control-allow-credentials", b"true"),
     (b"access-control-expose-headers", b"ETag"),

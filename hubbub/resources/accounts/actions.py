@@ -48,9 +48,7 @@ def parse_basic(header: bytes) -> tuple[str, str]:
     return username, password
 
 
-async def create_account(
-    chat: Chat, friendly_name: str, sid: str = "", auth_token: str = ""
-) -> tuple[str, str] | None:
+async def create_account(chat: Chat, friendly_name: str, sid: str = "", auth_token: str = "") -> tuple[str, str] | None:
     """Make an account; its SID and token, which is shown only now. None when the given SID is taken."""
     check_length(friendly_name, FRIENDLY_NAME, ERRORS.FRIENDLY_NAME_TOO_LONG)
     sid = sid or new_sid("AC")

@@ -51,9 +51,7 @@ async def create_channel(
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels")
-async def list_channels(
-    call: Call, service_sid: str, *, type_: Maybe[list[str]] = UNSET, paging: Paging
-) -> Page:
+async def list_channels(call: Call, service_sid: str, *, type_: Maybe[list[str]] = UNSET, paging: Paging) -> Page:
     types = list(type_ or [])
     if not set(types) <= {PUBLIC, PRIVATE}:
         raise ERRORS.INVALID_PARAMETER(name="Type")
@@ -100,8 +98,6 @@ async def update_channel(
 
 
 @operations.delete("/v2/Services/{ServiceSid}/Channels/{Sid}")
-async def delete_channel(
-    call: Call, service_sid: str, sid: str, *, x_twilio_webhook_enabled: bool = False
-) -> None:
+async def delete_channel(call: Call, service_sid: str, sid: str, *, x_twilio_webhook_enabled: bool = False) -> None:
     channel = await actions.access_channel(call.chat, call.caller, service_sid, sid)
     await actions.delete_channel(call.chat, call.caller, channel, webhook_enabled=x_twilio_webhook_enabled)

@@ -45,9 +45,7 @@ async def is_unique_name_taken(reader: Reader, channel: Channel, unique_name: st
     return await reader.fetch_one(sql, channel.service, unique_name, channel.key) is not None
 
 
-async def bump_channel(
-    tx: Transaction, key: int, *, members: int = 0, messages: int = 0
-) -> tuple[int, int] | None:
+async def bump_channel(tx: Transaction, key: int, *, members: int = 0, messages: int = 0) -> tuple[int, int] | None:
     """Hold the row, count members and messages more or fewer, take the next revision.
 
     Returns the members and the revision; None when the channel was deleted.
@@ -118,9 +116,7 @@ async def mark_deleted(tx: Transaction, key: int) -> int | None:
 
 async def channels_to_sweep(reader: Reader, most: int) -> list[tuple[int, int]]:
     """Key and last index of deleted channels whose rows remain."""
-    rows = await reader.fetch_all(
-        "SELECT key, last_index FROM channels WHERE deleted = 1 ORDER BY key LIMIT $1", most
-    )
+    rows = await reader.fetch_all("SELECT key, last_index FROM channels WHERE deleted = 1 ORDER BY key LIMIT $1", most)
     return [(row[0], row[1]) for row in rows]
 
 

@@ -21,9 +21,7 @@ async def get_credential(reader: Reader, account: int, sid: str) -> Credential |
     return Credential(*row) if row else None
 
 
-async def update_credential(
-    tx: Transaction, account: int, sid: str, changed: dict[str, Any]
-) -> Credential | None:
+async def update_credential(tx: Transaction, account: int, sid: str, changed: dict[str, Any]) -> Credential | None:
     """None when it was deleted meanwhile."""
     row = await tx.fetch_one(
         f"UPDATE credentials SET {assignments(changed, 3)} WHERE account = $1 AND sid = $2 "

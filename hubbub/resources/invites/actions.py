@@ -30,9 +30,7 @@ async def list_invites(chat: Chat, channel: Channel, identities: list[str], wind
     return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
 
 
-async def create_invite(
-    chat: Chat, caller: Caller, channel: Channel, identity: str, role_sid: str | None
-) -> Invite:
+async def create_invite(chat: Chat, caller: Caller, channel: Channel, identity: str, role_sid: str | None) -> Invite:
     """Invite a user that exists: an invite makes none.
 
     Raises ERRORS.NOT_FOUND for an unknown identity, ERRORS.MEMBER_EXISTS, ERRORS.USER_INVITED, or the error of a

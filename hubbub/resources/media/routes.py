@@ -41,9 +41,7 @@ async def create_media(
             media = await upload_part(call, service, request, filename or None)
         else:
             chunks = request.stream()
-            media = await actions.upload_media(
-                call.chat, call.caller, service, chunks, content_type, filename or None
-            )
+            media = await actions.upload_media(call.chat, call.caller, service, chunks, content_type, filename or None)
     except ClientDisconnect as error:
         raise ERRORS.MALFORMED_REQUEST(reason="the upload ended early") from error
     return shown(call, media, service.account_sid)
@@ -83,9 +81,7 @@ async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResp
 
 
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content/Temporary", anonymous=True)
-async def fetch_temporary(
-    call: Call, service_sid: str, sid: str, *, expires: int, signature: str
-) -> StreamingResponse:
+async def fetch_temporary(call: Call, service_sid: str, sid: str, *, expires: int, signature: str) -> StreamingResponse:
     return content(call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature))
 
 

@@ -56,9 +56,7 @@ async def mark_channel_deleted(tx: Transaction, channel: int) -> None:
 
 
 async def mark_service_deleted(tx: Transaction, service: int) -> None:
-    await tx.fetch_all(
-        "UPDATE media SET deleted = 1 WHERE service = $1 AND deleted = 0 RETURNING sid", service
-    )
+    await tx.fetch_all("UPDATE media SET deleted = 1 WHERE service = $1 AND deleted = 0 RETURNING sid", service)
 
 
 async def media_to_sweep(reader: Reader, most: int) -> list[Media]:

@@ -70,7 +70,7 @@ async def add_member(
         user = await ensure_user(chat, tx, caller, service, identity, webhook_enabled=webhook_enabled)
         user_revision = await join(tx, service, user)
         invite = await invites.end_invite_of(tx, channel.key, identity, user_revision)
-        created = changes.get("date_created", moment)
+        created: int = changes.get("date_created", moment)
         member = Member(
             channel=channel.key,
             sid=new_sid("MB"),
@@ -139,9 +139,7 @@ async def update_member(
     return updated
 
 
-async def remove_member(
-    chat: Chat, caller: Caller, channel: Channel, member: Member, *, webhook_enabled: bool
-) -> None:
+async def remove_member(chat: Chat, caller: Caller, channel: Channel, member: Member, *, webhook_enabled: bool) -> None:
     """The user leaves the channel; its messages stay."""
     if caller.identity is not None:
         await chat.hooks.before(MEMBER_REMOVED, caller, member, {})

@@ -109,9 +109,7 @@ async def delete_member(
 ) -> None:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     member = await actions.access_member(call.chat, channel, sid)
-    await actions.remove_member(
-        call.chat, call.caller, channel, member, webhook_enabled=x_twilio_webhook_enabled
-    )
+    await actions.remove_member(call.chat, call.caller, channel, member, webhook_enabled=x_twilio_webhook_enabled)
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Users/{UserSid}/Channels")
@@ -125,9 +123,7 @@ async def list_user_channels(call: Call, service_sid: str, user_sid: str, *, pag
 
 @operations.fetch("/v2/Services/{ServiceSid}/Users/{UserSid}/Channels/{ChannelSid}")
 async def fetch_user_channel(call: Call, service_sid: str, user_sid: str, channel_sid: str) -> dict[str, Any]:
-    membership, user, _ = await actions.access_user_channel(
-        call.chat, call.caller, service_sid, user_sid, channel_sid
-    )
+    membership, user, _ = await actions.access_user_channel(call.chat, call.caller, service_sid, user_sid, channel_sid)
     return user_channel_wire(membership, user, call.origin)
 
 
@@ -142,9 +138,7 @@ async def update_user_channel(
     last_consumed_message_index: Maybe[MessageIndex] = UNSET,
     last_consumption_timestamp: Maybe[Timestamp] = UNSET,
 ) -> dict[str, Any]:
-    _, user, channel = await actions.access_user_channel(
-        call.chat, call.caller, service_sid, user_sid, channel_sid
-    )
+    _, user, channel = await actions.access_user_channel(call.chat, call.caller, service_sid, user_sid, channel_sid)
     changes = given(
         notification_level=notification_level,
         last_consumed_message_index=last_consumed_message_index,
@@ -158,9 +152,5 @@ async def update_user_channel(
 async def delete_user_channel(
     call: Call, service_sid: str, user_sid: str, channel_sid: str, *, x_twilio_webhook_enabled: bool = False
 ) -> None:
-    _, user, channel = await actions.access_user_channel(
-        call.chat, call.caller, service_sid, user_sid, channel_sid
-    )
-    await actions.delete_user_channel(
-        call.chat, call.caller, user, channel, webhook_enabled=x_twilio_webhook_enabled
-    )
+    _, user, channel = await actions.access_user_channel(call.chat, call.caller, service_sid, user_sid, channel_sid)
+    await actions.delete_user_channel(call.chat, call.caller, user, channel, webhook_enabled=x_twilio_webhook_enabled)

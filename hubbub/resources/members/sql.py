@@ -58,9 +58,7 @@ async def members_of_user(reader: Reader, user: int) -> list[Member]:
 
 
 async def get_user_channel(reader: Reader, user: int, channel: int) -> UserChannel | None:
-    row = await reader.fetch_one(
-        f"SELECT {columns(UserChannel)} FROM {USER_CHANNELS} AND channel = $2", user, channel
-    )
+    row = await reader.fetch_one(f"SELECT {columns(UserChannel)} FROM {USER_CHANNELS} AND channel = $2", user, channel)
     return UserChannel(*row) if row else None
 
 

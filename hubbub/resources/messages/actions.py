@@ -78,8 +78,8 @@ async def send_message(
 
 def draft(chat: Chat, caller: Caller, place: Place, changes: Changes) -> Message:
     """The message before it has an index. One that says who edited it, or when, was edited."""
-    created = changes.get("date_created", chat.clock())
-    updated = changes.get("date_updated", created)
+    created: int = changes.get("date_created", chat.clock())
+    updated: int = changes.get("date_updated", created)
     last_updated_by = changes.get("last_updated_by")
     return Message(
         channel=place.key,
@@ -159,9 +159,7 @@ async def update_message(
     return updated
 
 
-async def delete_message(
-    chat: Chat, caller: Caller, place: Place, message: Message, *, webhook_enabled: bool
-) -> None:
+async def delete_message(chat: Chat, caller: Caller, place: Place, message: Message, *, webhook_enabled: bool) -> None:
     """Its words and its file go, its index is never used again."""
     if caller.identity is not None:
         await chat.hooks.before(MESSAGE_REMOVED, caller, message, {})

@@ -110,6 +110,4 @@ async def delete_message(
 ) -> None:
     place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
     message = await actions.access_message(call.chat, call.caller, place, sid)
-    await actions.delete_message(
-        call.chat, call.caller, place, message, webhook_enabled=x_twilio_webhook_enabled
-    )
+    await actions.delete_message(call.chat, call.caller, place, message, webhook_enabled=x_twilio_webhook_enabled)

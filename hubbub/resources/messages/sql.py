@@ -8,9 +8,7 @@ from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, stored
 
 OF_CHANNEL = {
-    order: Listing(
-        Message, "messages WHERE channel = $1 AND deleted = 0", '"index"', descending=order == "desc"
-    )
+    order: Listing(Message, "messages WHERE channel = $1 AND deleted = 0", '"index"', descending=order == "desc")
     for order in ("asc", "desc")
 }
 

@@ -46,9 +46,7 @@ async def list_roles(chat: Chat, service: Service, window: Window) -> Slice[Role
     return await sql.OF_SERVICE.page(chat.database, window, service.key)
 
 
-async def create_role(
-    chat: Chat, service: Service, friendly_name: str, type_: str, permissions: list[str]
-) -> Role:
+async def create_role(chat: Chat, service: Service, friendly_name: str, type_: str, permissions: list[str]) -> Role:
     """Raises the error of the first value that will not do."""
     check_role(friendly_name, type_)
     check_permissions(type_, permissions)

@@ -13,9 +13,7 @@ async def add_role(tx: Transaction, role: Role) -> None:
 
 
 async def get_role(reader: Reader, service: int, sid: str) -> Role | None:
-    row = await reader.fetch_one(
-        f"SELECT {columns(Role)} FROM roles WHERE service = $1 AND sid = $2", service, sid
-    )
+    row = await reader.fetch_one(f"SELECT {columns(Role)} FROM roles WHERE service = $1 AND sid = $2", service, sid)
     return Role(*row) if row else None
 
 
@@ -45,9 +43,7 @@ async def is_assigned(reader: Reader, role: Role) -> bool:
 
 async def remove_role(tx: Transaction, role: Role) -> bool:
     """False when it was deleted before."""
-    row = await tx.fetch_one(
-        "DELETE FROM roles WHERE service = $1 AND sid = $2 RETURNING sid", role.service, role.sid
-    )
+    row = await tx.fetch_one("DELETE FROM roles WHERE service = $1 AND sid = $2 RETURNING sid", role.service, role.sid)
     return row is not None
 
 

@@ -24,9 +24,7 @@ async def get_service(reader: Reader, account: int, sid: str) -> Service | None:
 
 
 async def service_by_key(reader: Reader, key: int) -> Service | None:
-    row = await reader.fetch_one(
-        f"SELECT {columns(Service)} FROM services WHERE key = $1 AND deleted = 0", key
-    )
+    row = await reader.fetch_one(f"SELECT {columns(Service)} FROM services WHERE key = $1 AND deleted = 0", key)
     return Service(*row) if row else None
 
 
@@ -55,9 +53,7 @@ async def mark_deleted(tx: Transaction, key: int) -> bool:
 
 
 async def services_to_sweep(reader: Reader) -> list[int]:
-    return [
-        row[0] for row in await reader.fetch_all("SELECT key FROM services WHERE deleted = 1 ORDER BY key")
-    ]
+    return [row[0] for row in await reader.fetch_all("SELECT key FROM services WHERE deleted = 1 ORDER BY key")]
 
 
 async def purge_service(tx: Transaction, key: int) -> None:

@@ -104,9 +104,7 @@ async def ensure_user(
     return user
 
 
-async def update_user(
-    chat: Chat, caller: Caller, user: User, changes: Changes, *, webhook_enabled: bool
-) -> User:
+async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, *, webhook_enabled: bool) -> User:
     """Change what is given. Raises the error of the first value that will not do."""
     check_changes(changes)
     if not changes:
