@@ -10,6 +10,13 @@ from tests.api.steps import Json, create_channel
 from tests.harness import Server, unique
 
 
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """The first account's client, one for all tests: opening one takes longer than most of them."""
+    with server.client() as opened:
+        yield opened
+
+
 @pytest.fixture
 def channel(client: httpx.Client, service: Json) -> Json:
     """A fresh public channel, without names."""
@@ -25,7 +32,7 @@ def other_account(server: Server) -> tuple[str, str]:
     return account["sid"], account["auth_token"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stranger(server: Server, other_account: tuple[str, str]) -> Iterator[httpx.Client]:
     """A client with the credentials of another account."""
     with server.client(*other_account) as opened:
