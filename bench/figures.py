@@ -23,9 +23,7 @@ class Figure:
 
 
 FIGURES = (
-    Figure(
-        "create", "create a message, SQLite, 100 channels", "sqlite", lambda w: w.creates(), 0.35, CREATE_P99
-    ),
+    Figure("create", "create a message, SQLite, 100 channels", "sqlite", lambda w: w.creates(), 0.35, CREATE_P99),
     Figure(
         "create-one",
         "create a message, SQLite, 1 channel",
@@ -40,9 +38,7 @@ FIGURES = (
     Figure("channels", "list 50 channels", "sqlite", lambda w: w.lists("Channels"), 0.15),
     Figure("users", "list 50 users", "sqlite", lambda w: w.lists("Users"), 0.15),
     Figure("postgres", "create a message, PostgreSQL, 100 channels", "postgres", lambda w: w.creates(), 0.30),
-    Figure(
-        "postgres-one", "create a message, PostgreSQL, 1 channel", "postgres", lambda w: w.creates(1), 0.30
-    ),
+    Figure("postgres-one", "create a message, PostgreSQL, 1 channel", "postgres", lambda w: w.creates(1), 0.30),
 )
 
 

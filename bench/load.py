@@ -20,9 +20,10 @@ from hubbub.storage.statements import columns, insert, names, stored
 BATCH = 100_000
 FIRST = f'SELECT {columns(Message)} FROM messages WHERE "index" = 0'
 COUNT = """
-UPDATE channels SET messages_count = $1, last_index = $1 - 1, last_revision = last_revision + $1,
-last_message_sid = (SELECT sid FROM messages WHERE channel = channels.key AND "index" = $1 - 1)
-WHERE last_index = 0
+UPDATE channels SET messages_count = last.more + 1, last_index = last.more, last_message_sid = last.sid,
+last_revision = last_revision + last.more
+FROM (SELECT channel, sid, "index" AS more FROM messages WHERE "index" = $1) AS last
+WHERE channels.key = last.channel
 """
 Values = tuple[str | int | None, ...]
 
@@ -40,9 +41,7 @@ def messages(firsts: list[Message], count: int) -> Iterator[Values]:
     for index in range(1, count):
         for first in firsts:
             yield stored(
-                msgspec.structs.replace(
-                    first, index=index, sid=new_sid("IM"), revision=first.revision + index
-                )
+                msgspec.structs.replace(first, index=index, sid=new_sid("IM"), revision=first.revision + index)
             )
 
 
@@ -54,7 +53,7 @@ def fill_sqlite(path: str, count: int) -> None:
     while batch := list(itertools.islice(rows, BATCH)):
         with connection:
             connection.executemany(statement, batch)
-    connection.execute(numbered(COUNT), (count,))
+    connection.execute(numbered(COUNT), (count - 1,))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -64,7 +63,7 @@ async def fill_postgres(url: str, count: int) -> None:
     rows = messages([Message(*row) for row in await connection.fetch(FIRST)], count)
     while batch := list(itertools.islice(rows, BATCH)):
         await connection.copy_records_to_table("messages", records=batch, columns=names(Message))
-    await connection.execute(COUNT, count)
+    await connection.execute(COUNT, count - 1)
     await connection.execute("ANALYZE")
     await connection.close()
 

@@ -15,8 +15,8 @@ LEAST = 0.80
 LARGEST_PAGE = 1000
 
 
-def rows(messages: int, seconds: int) -> Iterator[Row]:
-    with databases.server("sqlite") as small, databases.server("sqlite") as large:
+def rows(engine: str, messages: int, seconds: int) -> Iterator[Row]:
+    with databases.server(engine) as small, databases.server(engine) as large:
         worlds = [filled(small, SMALL), filled(large, messages)]
         urls = [world.server.url for world in worlds]
         deep = [pages(world) for world in worlds]
@@ -27,7 +27,7 @@ def rows(messages: int, seconds: int) -> Iterator[Row]:
             with contextlib.ExitStack() as files:
                 stored = [files.enter_context(wrk.stored(each)) for each in requests]
                 few, many = wrk.alternate(urls, stored, seconds)
-            yield compare(f"{title}, {messages:,} messages", LEAST, few, many)
+            yield compare(f"{title}, {messages:,} in {engine}", LEAST, few, many)
 
 
 def filled(server: Server, messages: int) -> World:

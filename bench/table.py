@@ -35,14 +35,10 @@ class Row:
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "**missed**"
-        return LINE.format(
-            self.figure, self.target, self.ours, self.reference, self.ratio, self.p50, self.p99, verdict
-        )
+        return LINE.format(self.figure, self.target, self.ours, self.reference, self.ratio, self.p50, self.p99, verdict)
 
 
-def compare(
-    title: str, least: float, reference: Sequence[Run], ours: Sequence[Run], p99: float | None = None
-) -> Row:
+def compare(title: str, least: float, reference: Sequence[Run], ours: Sequence[Run], p99: float | None = None) -> Row:
     """The row for two series of runs: the ratio of their medians against the least that it should be."""
     ratio = middle(reference, "rate") and middle(ours, "rate") / middle(reference, "rate")
     slow = middle(ours, "p99")
@@ -81,9 +77,7 @@ def write(name: str, text: str) -> None:
 
 def machine() -> str:
     """Where, with what and when the figures were taken."""
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "httptools", "starlette", "apsw")
-    )
+    packages = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "httptools", "starlette", "apsw"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{cpu()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB of memory; "

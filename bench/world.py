@@ -12,9 +12,7 @@ from tests.harness import Server
 CHANNELS = 100
 PAGE = 50
 LISTED_CHANNELS = 10
-BODY = (
-    "Shall we meet at the station at half past nine? The museum opens at ten, and the café next to it is good"
-)
+BODY = "Shall we meet at the station at half past nine? The museum opens at ten, and the café next to it is good"
 ATTRIBUTES = '{"importance":"high","tags":["travel","today"],"reply_to":null}'
 MESSAGE = urlencode({"Body": BODY, "From": "anna@example.com", "Attributes": ATTRIBUTES})
 
@@ -66,9 +64,7 @@ def new_service(server: Server) -> World:
     client = Client(server)
     world = World(server, f"/v2/Services/{client.post('/v2/Services', FriendlyName='bench')['sid']}")
     for number in range(CHANNELS):
-        channel = client.post(
-            f"{world.service}/Channels", UniqueName=f"room-{number}", FriendlyName=f"Room {number}"
-        )
+        channel = client.post(f"{world.service}/Channels", UniqueName=f"room-{number}", FriendlyName=f"Room {number}")
         world.channels.append(f"{world.service}/Channels/{channel['sid']}")
     return world
 
