@@ -23,7 +23,7 @@ Hubbub listens on {url}
     account SID  {account_sid}
     auth token   {auth_token}
 
-This token is shown only now; `hubbub accounts rotate-token {account_sid}` makes a new one.
+The token is shown only now; `hubbub accounts rotate-token {account_sid}` makes a new one.
 
 Try it:
 
@@ -58,7 +58,7 @@ async def serve(settings: Settings) -> None:
             app = build_app(chat)
             async with app.background():
                 server = Server(configure(settings, app))
-                announce(first, url)
+                announce(settings, first, url)
                 await server.serve(sockets=[listener])
 
 
@@ -70,8 +70,9 @@ async def first_account(chat: Chat) -> tuple[str, str] | None:
     return await create_account(chat, "First account", settings.account_sid, settings.auth_token)
 
 
-def announce(first: tuple[str, str] | None, url: str) -> None:
-    if first is None:
+def announce(settings: Settings, first: tuple[str, str] | None, url: str) -> None:
+    """The word to the operator; a token that the operator chose is not repeated."""
+    if first is None or settings.auth_token:
         print(f"Hubbub listens on {url}", flush=True)  # noqa: T201 - this is the start's word to its operator
     else:
         text = WELCOME.format(url=url, account_sid=first[0], auth_token=first[1])

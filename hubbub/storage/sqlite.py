@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ FAULTS: dict[type[apsw.Error], str] = {
 }
 
 
-@cache
+@lru_cache(maxsize=4 * CACHED_STATEMENTS)
 def numbered(sql: str) -> str:
     """`$1` means a name to SQLite; `?1` is its numbered placeholder."""
     return re.sub(r"\$(\d+)", r"?\1", sql)

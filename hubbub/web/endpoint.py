@@ -19,6 +19,7 @@ from hubbub.web.respond import Receive, Scope, Send, send_bytes, send_error, sen
 log = logging.getLogger("hubbub.web")
 
 BODY_LIMIT = 1024 * 1024  # the largest legal form, a message with everything, stays well below
+TRIES = 4
 FORM = b"application/x-www-form-urlencoded"
 
 NOBODY = Caller(0, "")
@@ -122,7 +123,7 @@ class Endpoint:
         form = method == "POST" and not operation.raw
         pairs = parse_form(await read_form(headers, receive) if form else scope["query_string"])
         arguments = operation.contract.bind(pairs, headers)
-        answer = await operation.handler(call, **path, **arguments)
+        answer = await attempt(operation, call, path | arguments)
         if callable(answer):
             await answer(scope, receive, send)
         elif operation.status == 204:  # noqa: PLR2004 - an HTTP status names itself
@@ -131,6 +132,16 @@ class Endpoint:
             await send_json(send, 200, answer.envelope())
         else:
             await send_json(send, operation.status, answer)
+
+
+async def attempt(operation: Operation, call: Call, arguments: dict[str, Any]) -> Any:
+    """Call the handler, again when another transaction got in its way: nothing was stored then."""
+    for _ in range(TRIES - 1):
+        try:
+            return await operation.handler(call, **arguments)
+        except Contention:
+            continue
+    return await operation.handler(call, **arguments)
 
 
 async def refuse(send: Send, error: ChatError, path: str) -> None:

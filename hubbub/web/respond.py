@@ -34,6 +34,11 @@ JSON: Header = (b"content-type", b"application/json")
 CHALLENGE: Header = (b"www-authenticate", b'Basic realm="Twilio API"')
 
 
+def standing() -> list[Header]:
+    """The headers that every answer has."""
+    return [(b"twilio-request-id", new_sid("RQ").encode()), *CORS]
+
+
 async def send_bytes(send: Send, status: int, body: bytes, *headers: Header) -> None:
     await send(
         {
@@ -42,8 +47,7 @@ async def send_bytes(send: Send, status: int, body: bytes, *headers: Header) -> 
             "headers": [
                 *headers,
                 (b"content-length", b"%d" % len(body)),
-                (b"twilio-request-id", new_sid("RQ").encode()),
-                *CORS,
+                *standing(),
             ],
         }
     )

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from hubbub.chat import Caller, Chat
 from hubbub.errors import ERRORS
 from hubbub.resources.channels.model import Place
-from hubbub.resources.checks import check_length
 from hubbub.resources.media import sql
 from hubbub.resources.media.model import (
     CATEGORY,
@@ -51,8 +50,10 @@ async def upload_media(
     filename: str | None,
 ) -> Media:
     """Store what arrives, streamed to disk and never held whole. Raises ERRORS.TOO_LARGE over the limit."""
-    check_length(content_type, CONTENT_TYPE, ERRORS.INVALID_PARAMETER)
-    check_length(filename, FILENAME, ERRORS.INVALID_PARAMETER)
+    if len(content_type) > CONTENT_TYPE or not (content_type.isascii() and content_type.isprintable()):
+        raise ERRORS.INVALID_PARAMETER(name="Content-Type")
+    if filename is not None and len(filename) > FILENAME:
+        raise ERRORS.INVALID_PARAMETER(name="Filename")
     moment = chat.clock()
     media = Media(
         service=service.key,

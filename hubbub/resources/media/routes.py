@@ -16,7 +16,7 @@ from hubbub.storage.files import CHUNK
 from hubbub.web.call import Call
 from hubbub.web.endpoint import Operations
 from hubbub.web.params import Maybe
-from hubbub.web.respond import CORS
+from hubbub.web.respond import standing
 
 operations = Operations()
 
@@ -92,11 +92,12 @@ def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:
 
 def content(call: Call, media: Media) -> StreamingResponse:
     """The bytes as they came. Nothing that a browser would run in our name: a sandbox, and no guessing of types."""
-    response = StreamingResponse(call.chat.files.read(file_name(media)), media_type=media.content_type)
-    response.raw_headers += [
+    response = StreamingResponse(call.chat.files.read(file_name(media)))
+    response.raw_headers = [
+        (b"content-type", media.content_type.encode()),
         (b"content-length", b"%d" % media.size),
         (b"content-security-policy", b"sandbox; default-src 'none'"),
         (b"x-content-type-options", b"nosniff"),
-        *CORS,
+        *standing(),
     ]
     return response

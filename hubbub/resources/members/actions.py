@@ -24,7 +24,7 @@ from hubbub.resources.users import sql as users
 from hubbub.resources.users.actions import access_user, ensure_user
 from hubbub.resources.users.model import User
 from hubbub.sids import is_sid, new_sid
-from hubbub.storage.database import Transaction
+from hubbub.storage.database import Contention, Transaction
 from hubbub.storage.pages import Slice, Window
 
 
@@ -104,8 +104,8 @@ def default_role_sid(service: Service, channel: Channel, identity: str) -> str:
 async def join(tx: Transaction, service: Service, user: User) -> int:
     """Count one more channel for the user; the user's next revision. Raises ERRORS.USER_CHANNEL_LIMIT."""
     bumped = await users.bump_user(tx, user.key, joined=1)
-    if bumped is None:
-        raise ERRORS.CONFLICT()
+    if bumped is None:  # deleted in this very moment: the next attempt makes it anew
+        raise Contention
     joined, user_revision = bumped
     if joined > limits(service).user_channels:
         raise ERRORS.USER_CHANNEL_LIMIT()
@@ -152,19 +152,42 @@ async def leave(
 ) -> None:
     """End a membership within a transaction. Raises ERRORS.NOT_FOUND when it ended before."""
     bumped = await channels.bump_channel(tx, member.channel, members=-1)
-    user = await users.bump_user(tx, member.user, joined=-1)
-    if bumped is None or user is None:
+    if bumped is None:
         raise ERRORS.NOT_FOUND()
-    member.revision, member.user_revision = bumped[1], user[1]
+    await end(tx, caller, member, bumped[1], channel, webhook_enabled=webhook_enabled)
+
+
+async def end(
+    tx: Transaction, caller: Caller, member: Member, revision: int, channel: Channel | None, *, webhook_enabled: bool
+) -> None:
+    """The user's half of leaving, once the channel is locked."""
+    user = await users.bump_user(tx, member.user, joined=-1)
+    if user is None:
+        raise ERRORS.NOT_FOUND()
+    member.revision, member.user_revision = revision, user[1]
     if not await sql.end_membership(tx, member):
         raise ERRORS.NOT_FOUND()
     tx.emit(Emitted(MEMBER_REMOVED, member, caller, webhook_enabled, channel))
 
 
 async def leave_everything(tx: Transaction, caller: Caller, user: User) -> None:
-    """End all memberships and invites of a user that is going, channel by channel in the order of locking."""
-    for member in await sql.members_of_user(tx, user.key):
-        await leave(tx, caller, member, None, webhook_enabled=False)
+    """End all memberships and invites of a user that is going.
+
+    Every channel is locked before the user, as everywhere; one that the user joins meanwhile is a contention.
+    """
+    leaving = await sql.members_of_user(tx, user.key)
+    revisions = {}
+    for member in leaving:
+        bumped = await channels.bump_channel(tx, member.channel, members=-1)
+        if bumped is None:
+            raise Contention
+        revisions[member.channel] = bumped[1]
+    if await users.bump_user(tx, user.key) is None:
+        raise ERRORS.NOT_FOUND()
+    if len(await sql.members_of_user(tx, user.key)) != len(leaving):
+        raise Contention
+    for member in leaving:
+        await end(tx, caller, member, revisions[member.channel], None, webhook_enabled=False)
     await invites.remove_invites_of_user(tx, user.key)
 
 
