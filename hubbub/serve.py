@@ -14,6 +14,7 @@ from hubbub.chat import Chat
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import create_account
 from hubbub.settings import BadSettings, Settings
+from hubbub.web.protocol import BoundedProtocol
 
 BACKLOG = 2048
 
@@ -101,7 +102,7 @@ def configure(settings: Settings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
