@@ -32,8 +32,16 @@ class Postgres:
         user = None
         if os.geteuid() == 0:
             user = unprivileged_user()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, user=user,
-                              cwd="/", env={**os.environ, "LC_ALL": "C"})
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            user=user,
+            cwd="/",
+            env={**os.environ, "LC_ALL": "C"},
+        )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
 

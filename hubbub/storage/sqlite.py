@@ -148,6 +148,8 @@ def connect(path: Path) -> apsw.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = apsw.Connection(str(path), statementcachesize=CACHED_STATEMENTS)
+        # Without this the planner looks at bound values and prepares joins anew at every execution.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.execute(PRAGMAS).fetchall()
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
