@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hubbub.settings import BadSettings, Settings
 from hubbub.web.protocol import BoundedProtocol
 
 BACKLOG = 2048
+GARBAGE_THRESHOLD = 20_000
 
 WELCOME = """\
 Hubbub listens on {url}
@@ -60,6 +62,7 @@ async def serve(settings: Settings) -> None:
             async with app.background():
                 server = Server(configure(settings, app))
                 announce(settings, first, url)
+                calm_garbage_collection()
                 await server.serve(sockets=[listener])
 
 
@@ -69,6 +72,13 @@ async def first_account(chat: Chat) -> tuple[str, str] | None:
         return None
     settings = chat.settings
     return await create_account(chat, "First account", settings.account_sid, settings.auth_token)
+
+
+def calm_garbage_collection() -> None:
+    """What is there at the start stays for good, and a request leaves no cycles behind: look seldom, and not at that."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
 
 
 def announce(settings: Settings, first: tuple[str, str] | None, url: str) -> None:

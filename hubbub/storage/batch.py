@@ -12,7 +12,8 @@ from hubbub.storage.database import Contention
 T = TypeVar("T")
 R = TypeVar("R")
 
-LARGEST = 256
+LEAST = 32
+MOST = 256
 TRIES = 5
 
 
@@ -39,7 +40,10 @@ class Batch(Generic[T, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+                # Half of a long queue: those who are answered send their next item while the other half is
+                # written, so that neither the processor nor the disk ever waits for the other.
+                size = min(max(LEAST, len(self._waiting) // 2), MOST)
+                batch, self._waiting = self._waiting[:size], self._waiting[size:]
                 await self._flush(batch)
         finally:
             self._writer = None

@@ -9,10 +9,11 @@ import contextlib
 import fcntl
 import os
 import re
+import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import apsw
@@ -90,10 +91,12 @@ class SQLite:
 
     def __init__(self, path: Path, *, exclusive: bool = False) -> None:
         self._lock = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
+        self._commits: SimpleQueue[asyncio.Future[None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._keep_committing, name="sqlite-commit", daemon=True)
         self._held = hold(path) if exclusive else None
         self._writer = connect(path)
         self._reader = connect(path)
+        self._thread.start()
 
     async def fetch_one(self, sql: str, *values: Value) -> Row | None:
         try:
@@ -123,12 +126,22 @@ class SQLite:
 
     async def _commit(self) -> None:
         """COMMIT in the thread; a cancelled request waits for the outcome, so that the lock is never left early."""
-        commit = asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, "COMMIT")
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._commits.put(committed)
         try:
-            await asyncio.shield(commit)
+            await asyncio.shield(committed)
         except asyncio.CancelledError:
-            await asyncio.wait([commit])
+            await asyncio.wait([committed])
             raise
+
+    def _keep_committing(self) -> None:
+        while (committed := self._commits.get()) is not None:
+            failure: Exception | None = None
+            try:
+                self._writer.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the one who waits must hear of it
+                failure = error
+            committed.get_loop().call_soon_threadsafe(settle, committed, failure)
 
     async def check(self) -> list[str]:
         found = self._reader.execute("PRAGMA integrity_check").fetchall()
@@ -138,9 +151,17 @@ class SQLite:
         async with self._lock:
             self._reader.close()
             self._writer.close()
-        self._thread.shutdown()
+        self._commits.put(None)
+        self._thread.join()
         if self._held is not None:
             os.close(self._held)
+
+
+def settle(committed: asyncio.Future[None], failure: Exception | None) -> None:
+    if failure is None:
+        committed.set_result(None)
+    else:
+        committed.set_exception(failure)
 
 
 def connect(path: Path) -> apsw.Connection:

@@ -37,10 +37,19 @@ def insert(table: str, record: type[msgspec.Struct]) -> str:
     return f"INSERT INTO {table} ({listed}) VALUES ({placeholders(len(stored))})"
 
 
+@cache
+def _unstored(record: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(
+        field for field in record.__struct_fields__ if field == "key" or field in getattr(record, "JOINED", ())
+    )
+
+
 def stored(record: msgspec.Struct) -> tuple[str | int | None, ...]:
     """The values for `insert`, in its order."""
-    joined = getattr(type(record), "JOINED", ())
-    return tuple(getattr(record, field) for field in record.__struct_fields__ if field != "key" and field not in joined)
+    left_out = _unstored(type(record))
+    if not left_out:
+        return msgspec.structs.astuple(record)
+    return tuple(getattr(record, field) for field in record.__struct_fields__ if field not in left_out)
 
 
 def assignments(changed: Iterable[str], start: int) -> str:

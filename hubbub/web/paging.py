@@ -12,7 +12,7 @@ from hubbub.storage.pages import Window
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 1000  # larger ones are clamped: official clients send `list(limit=5000)` as PageSize=5000
-LARGEST_SKIP = 2**62
+HUGE = 2**62  # more than any list holds, and a BIGINT still
 PREFIX = "PT"  # of a page token
 
 
@@ -37,12 +37,12 @@ class Paging(msgspec.Struct, frozen=True):
         if self.page_token is None:
             return Window(self.page_size, skip=self._skip())
         digits = self.page_token.removeprefix(PREFIX)
-        if not (digits.isascii() and digits.isdecimal() and int(digits) < LARGEST_SKIP):
+        if not is_number(digits):
             raise ERRORS.INVALID_PAGE_TOKEN()
-        return Window(self.page_size, after=int(digits))
+        return Window(self.page_size, after=read_number(digits))
 
     def _skip(self) -> int:
-        return min(self.page * self.page_size, LARGEST_SKIP)
+        return min(self.page * self.page_size, HUGE)
 
 
 def parse_paging(pairs: Sequence[tuple[str, str]], default_size: int) -> Paging:
@@ -57,9 +57,18 @@ def number(fields: dict[str, str], name: str, default: int, *, least: int) -> in
     text = fields.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal()) or int(text) < least:
+    if not is_number(text) or read_number(text) < least:
         raise ERRORS.INVALID_PARAMETER(name=name)
-    return int(text)
+    return read_number(text)
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def read_number(digits: str) -> int:
+    """A long row of digits is not worth reading: it is HUGE."""
+    return int(digits) if len(digits) < len(str(HUGE)) else HUGE
 
 
 class Page(msgspec.Struct):
@@ -87,9 +96,10 @@ class Page(msgspec.Struct):
 
         following = None if self.next is None else url(here.page + 1, f"{PREFIX}{self.next}")
         before = None
-        if here.page > 0:
-            token = None if self.previous is None or here.page == 1 else f"{PREFIX}{self.previous}"
-            before = url(here.page - 1, token)
+        if here.page > 0 and here.page_token is not None and (self.previous is None or here.page == 1):
+            before = url(0, None)  # what comes before fits into one page
+        elif here.page > 0:
+            before = url(here.page - 1, None if self.previous is None else f"{PREFIX}{self.previous}")
         return {
             "meta": {
                 "page": here.page,

@@ -160,7 +160,7 @@ CREATE INDEX invites_of_role ON invites (role_sid) WHERE deleted = 0;
 CREATE TABLE messages (
     channel BIGINT NOT NULL,
     "index" BIGINT NOT NULL,
-    sid TEXT NOT NULL,
+    sid TEXT NOT NULL UNIQUE, -- new ones go to the end of this index, whatever their channel
     "from" TEXT NOT NULL,
     body TEXT NOT NULL,
     attributes TEXT NOT NULL,
@@ -171,8 +171,7 @@ CREATE TABLE messages (
     date_updated BIGINT NOT NULL,
     revision BIGINT NOT NULL,
     deleted BIGINT NOT NULL DEFAULT 0,
-    PRIMARY KEY (channel, "index"),
-    UNIQUE (channel, sid)
+    PRIMARY KEY (channel, "index")
 );
 -- Unread counts subtract these: the tombstones above a horizon.
 CREATE INDEX messages_deleted ON messages (channel, "index") WHERE deleted = 1;
