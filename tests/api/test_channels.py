@@ -130,9 +130,7 @@ def test_type_is_public_or_private(client: httpx.Client, service: Json, type_: s
 
 
 @pytest.mark.parametrize(("parameter", "sent", "code"), INVALID)
-def test_invalid_value_is_refused(
-    client: httpx.Client, service: Json, parameter: str, sent: str, code: int
-) -> None:
+def test_invalid_value_is_refused(client: httpx.Client, service: Json, parameter: str, sent: str, code: int) -> None:
     """Creation and update check alike, and nothing comes of what they refuse."""
     form = {"FriendlyName": "Other", parameter: sent}
     channel = create_channel(client, service)
@@ -217,9 +215,7 @@ def test_update_without_parameters_changes_nothing(client: httpx.Client, service
     assert update(client, channel) == channel
 
 
-@pytest.mark.parametrize(
-    ("parameter", "field"), [("FriendlyName", "friendly_name"), ("UniqueName", "unique_name")]
-)
+@pytest.mark.parametrize(("parameter", "field"), [("FriendlyName", "friendly_name"), ("UniqueName", "unique_name")])
 def test_empty_name_clears_it(client: httpx.Client, service: Json, parameter: str, field: str) -> None:
     """An empty name is none, for a new channel as for an old one."""
     named = create_channel(client, service, **{parameter: "talk"})
@@ -480,9 +476,7 @@ def test_deleted_channel_takes_its_media_files_along(
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("name", [f"CH{NOBODY}", "nobody", "gene%2Fral", "General"])
-def test_channel_that_never_was_is_not_found(
-    client: httpx.Client, service: Json, method: str, name: str
-) -> None:
+def test_channel_that_never_was_is_not_found(client: httpx.Client, service: Json, method: str, name: str) -> None:
     """The message holds the path as it was called."""
     create_channel(client, service, UniqueName="general")
 
@@ -491,9 +485,7 @@ def test_channel_that_never_was_is_not_found(
 
 @pytest.mark.parametrize("part", ["Members", "Messages", "Invites", "Webhooks"])
 @pytest.mark.parametrize("name", [f"CH{NOBODY}", "nobody"])
-def test_nothing_is_below_a_channel_that_never_was(
-    client: httpx.Client, service: Json, name: str, part: str
-) -> None:
+def test_nothing_is_below_a_channel_that_never_was(client: httpx.Client, service: Json, name: str, part: str) -> None:
     """The missing channel is a missing resource, named by the path as it was called."""
     path = at(service, "Channels", name, part)
 
@@ -502,9 +494,7 @@ def test_nothing_is_below_a_channel_that_never_was(
     not_found(client.post(path, data={"Identity": "alice", "Type": "webhook"}))
 
 
-def test_channel_is_not_found_by_another_account(
-    client: httpx.Client, channel: Json, stranger: httpx.Client
-) -> None:
+def test_channel_is_not_found_by_another_account(client: httpx.Client, channel: Json, stranger: httpx.Client) -> None:
     """Nobody sees, changes or deletes the channels of another account."""
     for method in ("GET", "POST", "DELETE"):
         refused(stranger.request(method, at(channel)), 403, 50050)
