@@ -109,9 +109,7 @@ def test_role_is_created(client: httpx.Client, service: Json, server: Server) ->
 
 
 @pytest.mark.parametrize("missing", ["FriendlyName", "Type", "Permission"])
-def test_role_is_not_created_without_all_three_parameters(
-    client: httpx.Client, service: Json, missing: str
-) -> None:
+def test_role_is_not_created_without_all_three_parameters(client: httpx.Client, service: Json, missing: str) -> None:
     """The answer names the parameter that is missing."""
     form = {"FriendlyName": "Moderator", "Type": "channel", "Permission": "sendMessage"}
     del form[missing]
@@ -147,9 +145,7 @@ def test_each_permission_of_its_type_is_accepted(client: httpx.Client, service: 
 
 
 @pytest.mark.parametrize(("type_", "permission"), FOREIGN_PERMISSIONS)
-def test_other_permission_is_refused(
-    client: httpx.Client, service: Json, type_: str, permission: str
-) -> None:
+def test_other_permission_is_refused(client: httpx.Client, service: Json, type_: str, permission: str) -> None:
     """Neither a permission of the other type nor an invented one will do, even beside a good one."""
     form = {"FriendlyName": "Moderator", "Type": type_, "Permission": ["addMember", permission]}
 
@@ -168,10 +164,7 @@ def test_two_roles_may_have_one_name(client: httpx.Client, service: Json) -> Non
 
 def test_service_is_born_with_four_roles(client: httpx.Client, service: Json) -> None:
     """Their names, types and permissions are those of a fresh service of the original."""
-    first = {
-        role["friendly_name"]: (role["type"], set(role["permissions"]))
-        for role in rows(client, service, "Roles")
-    }
+    first = {role["friendly_name"]: (role["type"], set(role["permissions"])) for role in rows(client, service, "Roles")}
 
     assert first == FIRST_ROLES
 
@@ -268,9 +261,7 @@ def test_role_of_a_user_stays_until_the_user_has_another(client: httpx.Client, s
 
 
 @pytest.mark.parametrize("gone", ["member", "channel", "user"])
-def test_role_of_a_member_stays_until_the_member_is_gone(
-    client: httpx.Client, service: Json, gone: str
-) -> None:
+def test_role_of_a_member_stays_until_the_member_is_gone(client: httpx.Client, service: Json, gone: str) -> None:
     """However a membership ends, its role is free again."""
     role = create_role(client, service, "channel", "sendMessage")
     channel = create_channel(client, service)
@@ -284,9 +275,7 @@ def test_role_of_a_member_stays_until_the_member_is_gone(
 
 
 @pytest.mark.parametrize("gone", ["invite", "channel", "user"])
-def test_role_of_an_invite_stays_until_the_invite_is_gone(
-    client: httpx.Client, service: Json, gone: str
-) -> None:
+def test_role_of_an_invite_stays_until_the_invite_is_gone(client: httpx.Client, service: Json, gone: str) -> None:
     """However an invite ends without a member, its role is free again."""
     role = create_role(client, service, "channel", "sendMessage")
     channel = create_channel(client, service)
@@ -299,9 +288,7 @@ def test_role_of_an_invite_stays_until_the_invite_is_gone(
     delete(client, role)
 
 
-def test_role_stays_in_use_when_an_invite_becomes_a_member(
-    client: httpx.Client, service: Json, channel: Json
-) -> None:
+def test_role_stays_in_use_when_an_invite_becomes_a_member(client: httpx.Client, service: Json, channel: Json) -> None:
     """The member has the role that the invite promised."""
     role = create_role(client, service, "channel", "sendMessage")
     create_user(client, service, "alice")
@@ -324,9 +311,7 @@ def test_roles_are_listed_in_creation_order_page_by_page(client: httpx.Client, s
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("name", [f"RL{NOBODY}", "channel%20user"])
-def test_role_that_never_was_is_not_found(
-    client: httpx.Client, service: Json, method: str, name: str
-) -> None:
+def test_role_that_never_was_is_not_found(client: httpx.Client, service: Json, method: str, name: str) -> None:
     """A role is found by its SID and by nothing else."""
     form = {"Permission": "sendMessage"} if method == "POST" else None
 
