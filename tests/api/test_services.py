@@ -209,9 +209,7 @@ def test_setting_is_updated_and_kept(
 
 
 @pytest.mark.parametrize(("parameter", "sent", "code"), INVALID)
-def test_invalid_setting_is_refused(
-    client: httpx.Client, service: Json, parameter: str, sent: str, code: int
-) -> None:
+def test_invalid_setting_is_refused(client: httpx.Client, service: Json, parameter: str, sent: str, code: int) -> None:
     """A value outside its range is refused with its own code, and nothing changes."""
     sound = {"Media.CompatibilityMessage": "Other words"}
 
@@ -233,9 +231,7 @@ def test_update_without_parameters_changes_nothing(client: httpx.Client, service
     assert update(client, service) == service | {"date_updated": DATE}
 
 
-@pytest.mark.parametrize(
-    "event", ["new_message", "added_to_channel", "removed_from_channel", "invited_to_channel"]
-)
+@pytest.mark.parametrize("event", ["new_message", "added_to_channel", "removed_from_channel", "invited_to_channel"])
 def test_notification_keys_appear_once_set(client: httpx.Client, service: Json, event: str) -> None:
     """Template and sound are absent until they are set, and only the event at hand changes."""
     prefix = "Notifications." + event.title().replace("_", "")
@@ -286,9 +282,7 @@ def test_webhook_filters_are_replaced_as_a_whole(client: httpx.Client, service: 
         ("DefaultChannelCreatorRoleSid", "default_channel_creator_role_sid", "channel"),
     ],
 )
-def test_default_role_is_changed(
-    client: httpx.Client, service: Json, parameter: str, field: str, type_: str
-) -> None:
+def test_default_role_is_changed(client: httpx.Client, service: Json, parameter: str, field: str, type_: str) -> None:
     """A role of the right type can become the default, and no other default changes."""
     role = create_role(client, service, type_, "editOwnMessage")
 
