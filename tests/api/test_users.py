@@ -71,9 +71,7 @@ def test_user_is_created_with_everything(client: httpx.Client, service: Json) ->
     role = create_role(client, service, "deployment", "joinChannel")
     given = {"role_sid": role["sid"], "attributes": '{"age": 7}', "friendly_name": "Alice"}
 
-    user = create_user(
-        client, service, "alice", RoleSid=role["sid"], Attributes='{"age": 7}', FriendlyName="Alice"
-    )
+    user = create_user(client, service, "alice", RoleSid=role["sid"], Attributes='{"age": 7}', FriendlyName="Alice")
 
     assert user == user | given
     assert fetch(client, user) == user
@@ -143,9 +141,7 @@ def test_user_is_found_by_any_identity(client: httpx.Client, service: Json, iden
 
 
 @pytest.mark.parametrize(("parameter", "sent", "code"), INVALID)
-def test_invalid_value_is_refused(
-    client: httpx.Client, service: Json, parameter: str, sent: str, code: int
-) -> None:
+def test_invalid_value_is_refused(client: httpx.Client, service: Json, parameter: str, sent: str, code: int) -> None:
     """Creation and update check alike, and nothing comes of what they refuse."""
     form = {"Identity": "bob", "FriendlyName": "Bob", parameter: sent}
     alice = create_user(client, service, "alice")
@@ -211,9 +207,7 @@ def test_longest_values_are_kept(client: httpx.Client, service: Json) -> None:
         ({"Attributes": "[]"}, {"attributes": "[]"}),
     ],
 )
-def test_update_changes_only_what_is_given(
-    client: httpx.Client, service: Json, form: Json, changed: Json
-) -> None:
+def test_update_changes_only_what_is_given(client: httpx.Client, service: Json, form: Json, changed: Json) -> None:
     """An update is a merge; an empty name clears it."""
     user = create_user(client, service, "alice", FriendlyName="Alice", Attributes='{"age": 7}')
 
@@ -301,9 +295,7 @@ def test_adding_a_member_makes_its_user(client: httpx.Client, service: Json, cha
     }
 
 
-def test_adding_a_member_uses_the_user_that_is_there(
-    client: httpx.Client, service: Json, channel: Json
-) -> None:
+def test_adding_a_member_uses_the_user_that_is_there(client: httpx.Client, service: Json, channel: Json) -> None:
     """A user is made once."""
     user = create_user(client, service, "alice", FriendlyName="Alice")
 
@@ -416,18 +408,14 @@ def test_users_are_listed_in_creation_order_page_by_page(client: httpx.Client, s
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("name", [f"US{NOBODY}", "nobody", "ali%2Fce", "Alice"])
-def test_user_that_never_was_is_not_found(
-    client: httpx.Client, service: Json, method: str, name: str
-) -> None:
+def test_user_that_never_was_is_not_found(client: httpx.Client, service: Json, method: str, name: str) -> None:
     """The message holds the path as it was called."""
     create_user(client, service, "alice")
 
     not_found(client.request(method, f"{at(service)}/Users/{name}"))
 
 
-def test_user_is_not_found_by_another_account(
-    client: httpx.Client, service: Json, stranger: httpx.Client
-) -> None:
+def test_user_is_not_found_by_another_account(client: httpx.Client, service: Json, stranger: httpx.Client) -> None:
     """Nobody sees or deletes the users of another account."""
     user = create_user(client, service, "alice")
 
