@@ -10,6 +10,7 @@ from bench.figures import FIGURES, measure
 from bench.world import new_world
 
 NAMES = [figure.name for figure in FIGURES]
+STORES = {"store": "sqlite", "store-postgres": "postgres"}
 CORES = 2
 
 
@@ -27,15 +28,16 @@ def main() -> int:
     figures = list(small_rows(options.names, seconds))
     if figures:
         report("figures", figures, "bare uvicorn", write=options.write)
-    if "store" in options.names:
-        report("store", list(store.rows(options.messages, seconds)), "small store", write=options.write)
+    for engine in [engine for name, engine in STORES.items() if name in options.names]:
+        rows = list(store.rows(engine, options.messages, seconds))
+        report(f"store {engine}", rows, "small store", write=options.write)
     return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    extra = ["idle", "store", "profile"]
-    parser.add_argument("names", nargs="*", help=f"of {', '.join([*NAMES, *extra])}; else all but the last two")
+    extra = ["idle", *STORES, "profile"]
+    parser.add_argument("names", nargs="*", help=f"of {', '.join([*NAMES, *extra])}; else all but the last three")
     parser.add_argument("--quick", action="store_true", help="one second a run instead of four")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--messages", type=int, default=int(os.environ.get("BENCH_STORE") or 10_000_000))
@@ -44,7 +46,7 @@ def arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no figure {', '.join(sorted(unknown))}")
     if not options.names:
-        options.names = [*NAMES, "idle"] + ["store"] * ("BENCH_STORE" in os.environ)
+        options.names = [*NAMES, "idle"] + list(STORES) * ("BENCH_STORE" in os.environ)
     if options.write and set(options.names) & {*NAMES, "idle"} and not set(options.names) >= {*NAMES, "idle"}:
         parser.error("--write needs the whole table: name no single figure")
     return options

@@ -75,7 +75,7 @@ async def first_account(chat: Chat) -> tuple[str, str] | None:
 
 
 def calm_garbage_collection() -> None:
-    """What is there at the start stays for good, and a request leaves no cycles behind: look seldom, and not at that."""
+    """What is there now stays for good, and a request leaves no cycles behind: look seldom, and not at that."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
