@@ -27,24 +27,25 @@ class Slice(msgspec.Struct, Generic[R]):
 
 
 class Listing(msgspec.Struct, Generic[R], frozen=True):
-    """A list that can be read in pages: the record, its table with joins and conditions, and its ordering key.
+    """A list that can be read in pages: the record, its table with conditions, and its ordering key.
 
-    `source` begins after FROM and ends in a condition; `select` adds columns that the record has from a join.
+    `source` begins after FROM and ends in a condition.
     """
 
     record: type[R]
     source: str
     key: str
-    alias: str = ""
-    select: str = ""
     descending: bool = False
 
-    async def page(self, reader: Reader, window: Window, *values: Value) -> Slice[R]:
-        """The window's rows. `values` fill the placeholders of the source."""
+    async def page(self, reader: Reader, window: Window, *values: Value, joined: tuple[Value, ...] = ()) -> Slice[R]:
+        """The window's rows. `values` fill the placeholders of the source.
+
+        `joined` are the record's last fields, which all rows of the list share and its table does not have.
+        """
         forward, backward = (" < ", " >= ") if self.descending else (" > ", " <= ")
         order, reverse = ("DESC", "ASC") if self.descending else ("ASC", "DESC")
         n = len(values) + 1
-        listed = columns(self.record, self.alias) + (f", {self.select}" if self.select else "")
+        listed = columns(self.record)
         if window.after is None:
             sql = f"SELECT {listed} FROM {self.source} ORDER BY {self.key} {order} LIMIT ${n} OFFSET ${n + 1}"
             rows = await reader.fetch_all(sql, *values, window.size + 1, window.skip)
@@ -54,9 +55,9 @@ class Listing(msgspec.Struct, Generic[R], frozen=True):
                 f"ORDER BY {self.key} {order} LIMIT ${n + 1}"
             )
             rows = await reader.fetch_all(sql, *values, window.after, window.size + 1)
-        found: Slice[R] = Slice([self.record(*row) for row in rows[: window.size]])
+        found: Slice[R] = Slice([self.record(*row, *joined) for row in rows[: window.size]])
         if len(rows) > window.size:
-            found.next = getattr(found.rows[-1], self.key.rpartition(".")[2].strip('"'))
+            found.next = getattr(found.rows[-1], self.key.strip('"'))
         if window.after is not None:
             sql = (
                 f"SELECT {self.key} FROM {self.source} AND {self.key}{backward}${n} "

@@ -48,7 +48,8 @@ async def locate_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_un
 
 async def list_channels(chat: Chat, service: Service, types: list[str], window: Window) -> Slice[Channel]:
     """All types where none is named."""
-    return await sql.of_service(len(types)).page(chat.database, window, service.key, *types)
+    shared = (service.account_sid, service.sid)
+    return await sql.of_service(len(types)).page(chat.database, window, service.key, *types, joined=shared)
 
 
 async def create_channel(

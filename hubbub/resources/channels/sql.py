@@ -7,17 +7,18 @@ from hubbub.storage.database import Reader, Transaction, Value
 from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
 
-JOINED = "s.account_sid, s.sid"
-SOURCE = "channels c JOIN services s ON s.key = c.service WHERE c.deleted = 0"
-CHANNEL = f"SELECT {columns(Channel, 'c')}, {JOINED} FROM {SOURCE} AND s.sid = $1 AND s.account = $2 AND s.deleted = 0"
+CHANNEL = (
+    f"SELECT {columns(Channel, 'c')}, s.account_sid, s.sid FROM channels c JOIN services s ON s.key = c.service "
+    "WHERE s.sid = $1 AND s.account = $2 AND s.deleted = 0 AND c.deleted = 0"
+)
 BY_SID = f"{CHANNEL} AND c.sid = $3"
 BY_UNIQUE_NAME = f"{CHANNEL} AND c.unique_name = $3"
 
 
 def of_service(types: int) -> Listing[Channel]:
     """The channels of a service, of any of so many types; of all where that is 0."""
-    only = f" AND c.type IN ({placeholders(types, 2)})" if types else ""
-    return Listing(Channel, f"{SOURCE} AND c.service = $1{only}", "c.sid", "c", JOINED)
+    only = f" AND type IN ({placeholders(types, 2)})" if types else ""
+    return Listing(Channel, f"channels WHERE service = $1 AND deleted = 0{only}", "sid")
 
 
 async def add_channel(tx: Transaction, channel: Channel) -> int | None:

@@ -36,7 +36,8 @@ async def access_user(chat: Chat, caller: Caller, service_sid: str, sid_or_ident
 
 
 async def list_users(chat: Chat, service: Service, window: Window) -> Slice[User]:
-    return await sql.OF_SERVICE.page(chat.database, window, service.key)
+    shared = (service.account_sid, service.sid, service.reachability_enabled)
+    return await sql.OF_SERVICE.page(chat.database, window, service.key, joined=shared)
 
 
 def check_changes(changes: Changes) -> None:

@@ -7,10 +7,12 @@ from hubbub.storage.database import Reader, Transaction
 from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, stored
 
-JOINED = "s.account_sid, s.sid, s.reachability_enabled"
-USER = f"SELECT {columns(User, 'u')}, {JOINED} FROM users u JOIN services s ON s.key = u.service"
+USER = (
+    f"SELECT {columns(User, 'u')}, s.account_sid, s.sid, s.reachability_enabled "
+    "FROM users u JOIN services s ON s.key = u.service"
+)
 
-OF_SERVICE = Listing(User, "users u JOIN services s ON s.key = u.service WHERE u.service = $1", "u.sid", "u", JOINED)
+OF_SERVICE = Listing(User, "users WHERE service = $1", "sid")
 
 
 async def add_user(tx: Transaction, user: User) -> int | None:
