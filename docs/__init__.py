@@ -1,0 +1,1 @@
+"""The written documentation and what makes its generated pages."""
