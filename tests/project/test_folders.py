@@ -1,0 +1,42 @@
+"""The layout of a resource: the same files in every folder."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.project.source import RESOURCES
+
+FILES = {"__init__.py", "model.py", "sql.py", "actions.py", "routes.py"}
+WITHOUT_ROUTES = {"accounts"}  # made and listed by commands, not over HTTP
+BESIDE = {"__init__.py", "checks.py"}  # checks.py: the rules that several resources share
+
+
+def folders() -> list[Path]:
+    return sorted(path for path in RESOURCES.iterdir() if path.is_dir() and path.name != "__pycache__")
+
+
+def test_resources_are_the_nouns_of_the_chat() -> None:
+    """There is one folder for each noun, and nothing else beside the shared checks."""
+    assert [folder.name for folder in folders()] == [
+        "accounts",
+        "bindings",
+        "channels",
+        "credentials",
+        "invites",
+        "media",
+        "members",
+        "messages",
+        "roles",
+        "services",
+        "users",
+        "webhooks",
+    ]
+    assert {path.name for path in RESOURCES.iterdir() if path.is_file()} == BESIDE
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.name))
+def test_resource_has_the_same_files_as_every_other(folder: Path) -> None:
+    """A resource is its model, its SQL, its actions and its routes."""
+    expected = FILES - {"routes.py"} if folder.name in WITHOUT_ROUTES else FILES
+
+    assert {path.name for path in folder.iterdir() if path.name != "__pycache__"} == expected
