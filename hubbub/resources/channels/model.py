@@ -61,31 +61,57 @@ def channel_url(origin: str, channel: Channel | Place) -> str:
     return f"{origin}/v2/Services/{channel.service_sid}/Channels/{channel.sid}"
 
 
-def wire(channel: Channel, origin: str) -> dict[str, Any]:
+class ChannelLinks(msgspec.Struct, gc=False):
+    members: str
+    messages: str
+    invites: str
+    webhooks: str
+    last_message: str | None
+
+
+class ChannelResource(msgspec.Struct, gc=False):
+    sid: str
+    account_sid: str
+    service_sid: str
+    friendly_name: str | None
+    unique_name: str | None
+    attributes: str
+    type: str
+    date_created: str
+    date_updated: str
+    created_by: str
+    members_count: int
+    messages_count: int
+    url: str
+    links: ChannelLinks
+
+
+def wire(channel: Channel, origin: str) -> ChannelResource:
     here = channel_url(origin, channel)
+    messages = here + "/Messages"
     last = channel.last_message_sid
-    return {
-        "sid": channel.sid,
-        "account_sid": channel.account_sid,
-        "service_sid": channel.service_sid,
-        "friendly_name": channel.friendly_name,
-        "unique_name": channel.unique_name,
-        "attributes": channel.attributes,
-        "type": channel.type,
-        "date_created": iso(channel.date_created),
-        "date_updated": iso(channel.date_updated),
-        "created_by": channel.created_by,
-        "members_count": channel.members_count,
-        "messages_count": channel.messages_count,
-        "url": here,
-        "links": {
-            "members": f"{here}/Members",
-            "messages": f"{here}/Messages",
-            "invites": f"{here}/Invites",
-            "webhooks": f"{here}/Webhooks",
-            "last_message": None if last is None else f"{here}/Messages/{last}",
-        },
-    }
+    return ChannelResource(
+        channel.sid,
+        channel.account_sid,
+        channel.service_sid,
+        channel.friendly_name,
+        channel.unique_name,
+        channel.attributes,
+        channel.type,
+        iso(channel.date_created),
+        iso(channel.date_updated),
+        channel.created_by,
+        channel.members_count,
+        channel.messages_count,
+        here,
+        ChannelLinks(
+            here + "/Members",
+            messages,
+            here + "/Invites",
+            here + "/Webhooks",
+            None if last is None else f"{messages}/{last}",
+        ),
+    )
 
 
 def check_changes(changes: dict[str, Any]) -> None:

@@ -1,12 +1,12 @@
 """Channels on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET
 
 from hubbub.errors import ERRORS
 from hubbub.resources.channels import actions
-from hubbub.resources.channels.model import PRIVATE, PUBLIC, wire
+from hubbub.resources.channels.model import PRIVATE, PUBLIC, ChannelResource, wire
 from hubbub.resources.services.actions import access_service
 from hubbub.resources.services.model import url
 from hubbub.web.call import Call
@@ -33,7 +33,7 @@ async def create_channel(
     date_updated: Maybe[DateUpdated] = UNSET,
     created_by: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> ChannelResource:
     service = await access_service(call.chat, call.caller, service_sid)
     changes = given(
         friendly_name=friendly_name,
@@ -64,7 +64,7 @@ async def list_channels(call: Call, service_sid: str, *, type_: Maybe[list[str]]
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{Sid}")
-async def fetch_channel(call: Call, service_sid: str, sid: str) -> dict[str, Any]:
+async def fetch_channel(call: Call, service_sid: str, sid: str) -> ChannelResource:
     return wire(await actions.access_channel(call.chat, call.caller, service_sid, sid), call.origin)
 
 
@@ -81,7 +81,7 @@ async def update_channel(
     date_updated: Maybe[DateUpdated] = UNSET,
     created_by: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> ChannelResource:
     channel = await actions.access_channel(call.chat, call.caller, service_sid, sid)
     changes = given(
         friendly_name=friendly_name,

@@ -45,21 +45,46 @@ class UserChannel(msgspec.Struct):
     notification_level: str
 
 
-def wire(member: Member, channel: Channel, origin: str) -> dict[str, Any]:
-    return {
-        "sid": member.sid,
-        "account_sid": channel.account_sid,
-        "channel_sid": channel.sid,
-        "service_sid": channel.service_sid,
-        "identity": member.identity,
-        "role_sid": member.role_sid,
-        "last_consumed_message_index": member.last_consumed_message_index,
-        "last_consumption_timestamp": iso_or_none(member.last_consumption_timestamp),
-        "attributes": member.attributes,
-        "date_created": iso(member.date_created),
-        "date_updated": iso(member.date_updated),
-        "url": f"{channel_url(origin, channel)}/Members/{member.sid}",
-    }
+class MemberResource(msgspec.Struct, gc=False):
+    sid: str
+    account_sid: str
+    channel_sid: str
+    service_sid: str
+    identity: str
+    role_sid: str
+    last_consumed_message_index: int | None
+    last_consumption_timestamp: str | None
+    attributes: str
+    date_created: str
+    date_updated: str
+    url: str
+
+
+def wire(member: Member, channel: Channel, origin: str) -> MemberResource:
+    return wires([member], channel, origin)[0]
+
+
+def wires(members: list[Member], channel: Channel, origin: str) -> list[MemberResource]:
+    """A page of them: what they share is worked out once."""
+    account_sid, service_sid, channel_sid = channel.account_sid, channel.service_sid, channel.sid
+    collection = f"{channel_url(origin, channel)}/Members/"
+    return [
+        MemberResource(
+            member.sid,
+            account_sid,
+            channel_sid,
+            service_sid,
+            member.identity,
+            member.role_sid,
+            member.last_consumed_message_index,
+            iso_or_none(member.last_consumption_timestamp),
+            member.attributes,
+            iso(member.date_created),
+            iso(member.date_updated),
+            collection + member.sid,
+        )
+        for member in members
+    ]
 
 
 def user_channel_wire(membership: UserChannel, user: User, origin: str) -> dict[str, Any]:

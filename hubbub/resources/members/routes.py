@@ -9,7 +9,7 @@ from hubbub.resources.channels.actions import access_channel
 from hubbub.resources.channels.model import channel_url
 from hubbub.resources.channels.routes import DateCreated, DateUpdated
 from hubbub.resources.members import actions
-from hubbub.resources.members.model import user_channel_wire, wire
+from hubbub.resources.members.model import MemberResource, user_channel_wire, wire, wires
 from hubbub.resources.users.actions import access_user
 from hubbub.resources.users.model import user_url
 from hubbub.web.call import Call
@@ -37,7 +37,7 @@ async def create_member(
     date_updated: Maybe[DateUpdated] = UNSET,
     attributes: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> MemberResource:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     changes = given(
         role_sid=role_sid,
@@ -60,14 +60,14 @@ async def list_members(
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     identities = list(identity or [])
     found = await actions.list_members(call.chat, channel, identities, paging.by_sid())
-    resources = [wire(member, channel, call.origin) for member in found.rows]
+    resources = wires(found.rows, channel, call.origin)
     collection = f"{channel_url(call.origin, channel)}/Members"
     filters = [("Identity", name) for name in identities]
     return Page(collection, "members", resources, paging, found.next, found.previous, filters)
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Members/{Sid}")
-async def fetch_member(call: Call, service_sid: str, channel_sid: str, sid: str) -> dict[str, Any]:
+async def fetch_member(call: Call, service_sid: str, channel_sid: str, sid: str) -> MemberResource:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     return wire(await actions.access_member(call.chat, channel, sid), channel, call.origin)
 
@@ -86,7 +86,7 @@ async def update_member(
     date_updated: Maybe[DateUpdated] = UNSET,
     attributes: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> MemberResource:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     member = await actions.access_member(call.chat, channel, sid)
     changes = given(

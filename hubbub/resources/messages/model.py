@@ -39,33 +39,54 @@ class Draft(msgspec.Struct):
     webhook_enabled: bool
 
 
-def wire(message: Message, channel: Channel | Place, origin: str) -> dict[str, Any]:
+class MessageResource(msgspec.Struct, rename={"from_": "from"}, gc=False):
+    """The wire form. The long lists have theirs as a struct, which is made and encoded in half the time of a dict."""
+
+    sid: str
+    account_sid: str
+    service_sid: str
+    channel_sid: str
+    to: str
+    from_: str
+    body: str
+    attributes: str
+    index: int
+    type: str
+    media: Raw | None
+    was_edited: bool
+    last_updated_by: str | None
+    date_created: str
+    date_updated: str
+    url: str
+
+
+def wire(message: Message, channel: Channel | Place, origin: str) -> MessageResource:
     return wires([message], channel, origin)[0]
 
 
-def wires(messages: list[Message], channel: Channel | Place, origin: str) -> list[dict[str, Any]]:
+def wires(messages: list[Message], channel: Channel | Place, origin: str) -> list[MessageResource]:
     """A page of them: what they share is worked out once."""
     account_sid, service_sid, channel_sid = channel.account_sid, channel.service_sid, channel.sid
     collection = f"{channel_url(origin, channel)}/Messages/"
     return [
-        {
-            "sid": message.sid,
-            "account_sid": account_sid,
-            "service_sid": service_sid,
-            "channel_sid": channel_sid,
-            "to": channel_sid,
-            "from": message.from_,
-            "body": message.body,
-            "attributes": message.attributes,
-            "index": message.index,
-            "type": "text" if message.media is None else "media",
-            "media": None if message.media is None else Raw(message.media.encode()),
-            "was_edited": bool(message.was_edited),
-            "last_updated_by": message.last_updated_by,
-            "date_created": iso(message.date_created),
-            "date_updated": iso(message.date_updated),
-            "url": collection + message.sid,
-        }
+        MessageResource(
+            message.sid,
+            account_sid,
+            service_sid,
+            channel_sid,
+            channel_sid,
+            message.from_,
+            message.body,
+            message.attributes,
+            message.index,
+            "text" if message.media is None else "media",
+            None if message.media is None else Raw(message.media.encode()),
+            bool(message.was_edited),
+            message.last_updated_by,
+            iso(message.date_created),
+            iso(message.date_updated),
+            collection + message.sid,
+        )
         for message in messages
     ]
 

@@ -1,7 +1,5 @@
 """Messages on the wire."""
 
-from typing import Any
-
 from msgspec import UNSET
 
 from hubbub.errors import ERRORS
@@ -9,7 +7,7 @@ from hubbub.resources.channels.actions import access_channel, locate_channel
 from hubbub.resources.channels.model import channel_url
 from hubbub.resources.channels.routes import DateCreated, DateUpdated
 from hubbub.resources.messages import actions
-from hubbub.resources.messages.model import wire, wires
+from hubbub.resources.messages.model import MessageResource, wire, wires
 from hubbub.web.call import Call
 from hubbub.web.endpoint import Operations
 from hubbub.web.paging import Page, Paging
@@ -32,7 +30,7 @@ async def create_message(
     body: Maybe[str] = UNSET,
     media_sid: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> MessageResource:
     place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
     changes = given(
         from_=from_,
@@ -68,7 +66,7 @@ async def list_messages(
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Messages/{Sid}")
-async def fetch_message(call: Call, service_sid: str, channel_sid: str, sid: str) -> dict[str, Any]:
+async def fetch_message(call: Call, service_sid: str, channel_sid: str, sid: str) -> MessageResource:
     place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
     return wire(await actions.access_message(call.chat, call.caller, place, sid), place, call.origin)
 
@@ -87,7 +85,7 @@ async def update_message(
     last_updated_by: Maybe[str] = UNSET,
     from_: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> MessageResource:
     place = await locate_channel(call.chat, call.caller, service_sid, channel_sid)
     message = await actions.access_message(call.chat, call.caller, place, sid)
     changes = given(

@@ -1,6 +1,6 @@
 """A user: an identity within a service, made on purpose or the first time that it is met."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -34,23 +34,45 @@ def user_url(origin: str, user: User) -> str:
     return f"{url(origin, user.service_sid)}/Users/{user.sid}"
 
 
-def wire(user: User, origin: str, *, fetched: bool = False) -> dict[str, Any]:
+class UserLinks(msgspec.Struct, gc=False):
+    user_channels: str
+    user_bindings: str
+
+
+class UserResource(msgspec.Struct, gc=False):
+    sid: str
+    account_sid: str
+    service_sid: str
+    role_sid: str
+    identity: str
+    friendly_name: str | None
+    attributes: str
+    is_online: bool | None
+    is_notifiable: bool | None
+    joined_channels_count: int
+    date_created: str
+    date_updated: str
+    url: str
+    links: UserLinks
+
+
+def wire(user: User, origin: str, *, fetched: bool = False) -> UserResource:
     """`is_online` and `is_notifiable` are told only by a single fetch, and only with reachability on."""
     here = user_url(origin, user)
     told = fetched and user.reachability_enabled
-    return {
-        "sid": user.sid,
-        "account_sid": user.account_sid,
-        "service_sid": user.service_sid,
-        "role_sid": user.role_sid,
-        "identity": user.identity,
-        "friendly_name": user.friendly_name,
-        "attributes": user.attributes,
-        "is_online": bool(user.is_online) if told and user.is_online is not None else None,
-        "is_notifiable": bool(user.is_notifiable) if told and user.is_notifiable is not None else None,
-        "joined_channels_count": user.joined_channels_count,
-        "date_created": iso(user.date_created),
-        "date_updated": iso(user.date_updated),
-        "url": here,
-        "links": {"user_channels": f"{here}/Channels", "user_bindings": f"{here}/Bindings"},
-    }
+    return UserResource(
+        user.sid,
+        user.account_sid,
+        user.service_sid,
+        user.role_sid,
+        user.identity,
+        user.friendly_name,
+        user.attributes,
+        bool(user.is_online) if told and user.is_online is not None else None,
+        bool(user.is_notifiable) if told and user.is_notifiable is not None else None,
+        user.joined_channels_count,
+        iso(user.date_created),
+        iso(user.date_updated),
+        here,
+        UserLinks(here + "/Channels", here + "/Bindings"),
+    )

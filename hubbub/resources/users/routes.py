@@ -1,13 +1,11 @@
 """Users on the wire."""
 
-from typing import Any
-
 from msgspec import UNSET
 
 from hubbub.resources.services.actions import access_service
 from hubbub.resources.services.model import url
 from hubbub.resources.users import actions
-from hubbub.resources.users.model import wire
+from hubbub.resources.users.model import UserResource, wire
 from hubbub.web.call import Call
 from hubbub.web.endpoint import Operations
 from hubbub.web.paging import Page, Paging
@@ -26,7 +24,7 @@ async def create_user(
     attributes: Maybe[str] = UNSET,
     friendly_name: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> UserResource:
     service = await access_service(call.chat, call.caller, service_sid)
     user = await actions.create_user(
         call.chat,
@@ -49,7 +47,7 @@ async def list_users(call: Call, service_sid: str, *, paging: Paging) -> Page:
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Users/{Sid}")
-async def fetch_user(call: Call, service_sid: str, sid: str) -> dict[str, Any]:
+async def fetch_user(call: Call, service_sid: str, sid: str) -> UserResource:
     user = await actions.access_user(call.chat, call.caller, service_sid, sid)
     return wire(user, call.origin, fetched=True)
 
@@ -64,7 +62,7 @@ async def update_user(
     attributes: Maybe[str] = UNSET,
     friendly_name: Maybe[str] = UNSET,
     x_twilio_webhook_enabled: bool = False,
-) -> dict[str, Any]:
+) -> UserResource:
     user = await actions.access_user(call.chat, call.caller, service_sid, sid)
     updated = await actions.update_user(
         call.chat,
