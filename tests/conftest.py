@@ -1,5 +1,6 @@
 """What every test may ask for: a database URL of either engine, a running server, a client, a fresh service."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ ENGINES = ("sqlite", "postgres")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """The session's PostgreSQL; the tests on it are skipped with one line where none can run."""
-    directory = tmp_path_factory.mktemp("pg")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    try:
-        cluster = Postgres(directory / "cluster").start()
-    except (LookupError, RuntimeError, OSError) as reason:
-        pytest.skip(f"PostgreSQL cannot run here: {reason}")
-    yield cluster
-    cluster.stop("immediate")
+def postgres() -> Iterator[Postgres]:
+    """The session's PostgreSQL; the tests on it are skipped with one line where none can run.
+
+    Not below pytest's own folder, which no other user may enter, and PostgreSQL runs as another user than root.
+    """
+    with tempfile.TemporaryDirectory(prefix="hubbub-postgres-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        try:
+            cluster = Postgres(Path(directory) / "cluster").start()
+        except (LookupError, RuntimeError, OSError) as reason:
+            pytest.skip(f"PostgreSQL cannot run here: {reason}")
+        yield cluster
+        cluster.stop("immediate")
 
 
 @pytest.fixture(scope="session", params=ENGINES)
