@@ -1,19 +1,23 @@
-"""The tours of the README run as they are written, against a real server."""
+"""The examples of the README and of the guide run as they are written, against a real server."""
 
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twilio.rest import Client
 
 from tests.harness import ACCOUNT_SID, AUTH_TOKEN, Server, running
 from tests.project.source import ROOT
 
 README = ROOT / "README.md"
 INSTALL = ["npm", "install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "twilio"]
+DAY = datetime(2019, 5, 6, tzinfo=UTC)
 PLACEHOLDERS = {
     "ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": ACCOUNT_SID,
     "your_auth_token": AUTH_TOKEN,
@@ -73,3 +77,40 @@ def test_make_commands_of_the_readme_exist() -> None:
 
     assert named == ["serve", "test"]
     assert [target for target in named if f"\n{target}:" not in (ROOT / "Makefile").read_text("utf-8")] == []
+
+
+COUNTS = "members_count messages_count"
+CHANNEL = "unique_name friendly_name attributes type created_by date_created date_updated"
+PART = (
+    "identity last_consumed_message_index attributes date_created date_updated "
+    "index body _from was_edited last_updated_by"
+)
+
+
+def test_copy_of_a_channel_looks_like_the_original(embedded: Server) -> None:
+    """The guide's function copies members, horizons, dates, authors and the gaps between the indexes."""
+    guide = (ROOT / "docs" / "migrate-from-twilio.md").read_text("utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    client = Client(ACCOUNT_SID, AUTH_TOKEN)
+    client.chat.base_url = embedded.url
+    service = client.chat.v2.services.create(friendly_name="Old")
+    old = service.channels.create(unique_name="general", attributes='{"a":1}', date_created=DAY.replace(hour=7))
+    old.members.create(identity="alice", last_consumed_message_index=1, date_created=DAY.replace(hour=8))
+    for body in ("gone", "one", "gone", "three"):
+        message = old.messages.create(from_="alice", body=body, date_created=DAY.replace(hour=9))
+        if body == "gone":
+            message.delete()
+
+    new = names["copy_channel"](old, client.chat.v2.services.create(friendly_name="New"))
+
+    assert shown(new.fetch(), COUNTS) == {"members_count": 1, "messages_count": 2}
+    assert shown(new.fetch(), CHANNEL) == shown(old.fetch(), CHANNEL)
+    for original, copy in ((old.members, new.members), (old.messages, new.messages)):
+        assert original.list()
+        assert [shown(each, PART) for each in copy.list()] == [shown(each, PART) for each in original.list()]
+
+
+def shown(resource: Any, names: str) -> dict[str, Any]:
+    return {name: getattr(resource, name) for name in names.split() if hasattr(resource, name)}
