@@ -212,11 +212,13 @@ async def test_transactions_in_each_others_way_end_in_contention_at_worst(databa
 
 async def test_cancellation_leaves_all_or_nothing_and_a_usable_database(database: Database) -> None:
     """Wherever in a transaction its request goes away, from its begin to the middle of the commit."""
-    finished, pause, stored = False, 0.0, []
+    finished, pause = False, 0.0
+    stored: list[set[int]] = []
 
     while not finished:
         task = asyncio.create_task(add(database, len(stored), 1000 + len(stored)))
-        await asyncio.sleep(pause)
+        if pause:
+            await asyncio.sleep(pause)
         finished = task.done()
         task.cancel()
         await asyncio.wait([task])
