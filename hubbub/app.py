@@ -70,15 +70,18 @@ async def open_database(settings: Settings, *, exclusive: bool) -> Database:
 @contextlib.asynccontextmanager
 async def open_chat(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[Chat]:
     """The chat on its database, which is brought to the schema of this code. `exclusive` is for the server."""
-    vault = open_vault(settings)
     database = await open_database(settings, exclusive=exclusive)
     try:
         await migrate(database)
-        chat = Chat(database, Folder(Path(settings.data_dir) / "media"), vault, settings)
+        known = await accounts.list_accounts(database)
+        vault = open_vault(settings, may_make=not known)
+        if known:
+            vault.decrypt(known[0].auth_token)  # a wrong key is told now, not with the first request
+        folder = Folder(Path(settings.data_dir) / "media")
+        if exclusive and isinstance(database, SQLite):
+            folder.clean()
+        chat = Chat(database, folder, vault, settings)
         chat.drafts = Batch(partial(write_drafts, chat))
-        for account in await accounts.list_accounts(database):
-            vault.decrypt(account.auth_token)  # a wrong key is told now, not with the first request
-            break
         yield chat
     finally:
         await database.close()
@@ -141,7 +144,7 @@ class Ready:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         try:
-            await self._chat.database.fetch_one("SELECT 1")
+            await self._chat.database.ping()
         except ChatError as error:
             await send_error(send, error, scope["path"])
         else:

@@ -7,18 +7,20 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvloop
 
 from hubbub import __version__
-from hubbub.app import open_chat
+from hubbub.app import open_chat, open_database
 from hubbub.chat import Chat
 from hubbub.errors import ChatError
 from hubbub.resources.accounts import actions, sql
 from hubbub.resources.accounts.model import account_wire, key_wire
 from hubbub.serve import serve
 from hubbub.settings import BadSettings, Settings, load, table
-from hubbub.storage.database import BadDatabase
+from hubbub.storage.database import BadDatabase, Database
+from hubbub.storage.migrate import migrate, pending
 
 Command = Callable[[Chat, argparse.Namespace], Awaitable[Any]]
 
@@ -42,20 +44,20 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"hubbub {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     add(commands, "serve", "run the server", run_server)
-    add(commands, "migrate", "bring the database to this version's schema", run_migrate)
-    add(commands, "check", "check the settings and the whole database", run_check)
+    add(commands, "migrate", "bring the database to this version's schema", on_database(run_migrations))
+    add(commands, "check", "check the settings and the whole database", on_database(run_checks))
     add(commands, "settings", "list every setting with its value in force", run_settings)
 
     accounts = group(commands, "accounts", "make and list accounts, rotate their tokens")
-    add(accounts, "create", "make an account", on_chat(create_account), "--name")
+    add(accounts, "create", "make an account", on_chat(create_account), ("--name", "whose it is"))
     add(accounts, "list", "list the accounts", on_chat(list_accounts))
-    add(accounts, "rotate-token", "replace an account's token", on_chat(rotate_token), "sid")
+    add(accounts, "rotate-token", "replace an account's token", on_chat(rotate_token), ("sid", "the account, AC…"))
 
     keys = group(commands, "keys", "make, list and revoke API keys")
-    create = add(keys, "create", "make an API key", on_chat(create_key), "--account")
+    create = add(keys, "create", "make an API key", on_chat(create_key), ("--account", "its owner, AC…"))
     create.add_argument("--name", help="what the key is for")
-    add(keys, "list", "list an account's keys", on_chat(list_keys), "--account")
-    add(keys, "revoke", "revoke a key", on_chat(revoke_key), "sid")
+    add(keys, "list", "list an account's keys", on_chat(list_keys), ("--account", "the owner, AC…"))
+    add(keys, "revoke", "revoke a key", on_chat(revoke_key), ("sid", "the key, SK…"))
     return root
 
 
@@ -63,14 +65,14 @@ def group(commands: Any, name: str, help_: str) -> Any:
     return commands.add_parser(name, help=help_, description=help_).add_subparsers(required=True, metavar="COMMAND")
 
 
-def add(commands: Any, name: str, help_: str, run: Any, *required: str) -> argparse.ArgumentParser:
-    """A command with a flag for every setting, and its own required arguments."""
+def add(commands: Any, name: str, help_: str, run: Any, *required: tuple[str, str]) -> argparse.ArgumentParser:
+    """A command with a flag for every setting, and its own required arguments with what they mean."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
-    for argument in required:
+    for argument, meaning in required:
         if argument.startswith("-"):
-            command.add_argument(argument, required=True)
+            command.add_argument(argument, required=True, help=meaning)
         else:
-            command.add_argument(argument)
+            command.add_argument(argument, help=meaning)
     command.add_argument("--json", action="store_true", help="print JSON")
     options = command.add_argument_group("settings")
     options.add_argument("--config", dest="setting_config", metavar="FILE", help="TOML file with settings")
@@ -82,7 +84,7 @@ def add(commands: Any, name: str, help_: str, run: Any, *required: str) -> argpa
 
 
 def flags(parsed: argparse.Namespace) -> dict[str, str]:
-    given = {name: value for name, value in vars(parsed).items() if name.startswith("setting_") and value}
+    given = {name: value for name, value in vars(parsed).items() if name.startswith("setting_") and value is not None}
     return {name.removeprefix("setting_"): value for name, value in given.items()}
 
 
@@ -93,16 +95,33 @@ def run_server(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def run_settings(settings: Settings, parsed: argparse.Namespace) -> None:
-    secret = {"auth_token", "encryption_key"}
-    rows = [
-        {
-            "name": name,
-            "value": "***" if name in secret and getattr(settings, name) else getattr(settings, name),
-            "help": help_,
-        }
-        for name, _, _, help_ in table()
-    ]
-    show(rows, parsed)
+    show([{"name": name, "value": shown(settings, name), "help": help_} for name, _, _, help_ in table()], parsed)
+
+
+def shown(settings: Settings, name: str) -> Any:
+    """A setting's value without its secret."""
+    value = getattr(settings, name)
+    if name in {"auth_token", "encryption_key"}:
+        return "***" if value else ""
+    if name == "database" and (password := urlsplit(value).password):
+        return value.replace(f":{password}@", ":***@", 1)
+    return value
+
+
+def on_database(command: Callable[[Database], Awaitable[Any]]) -> Callable[[Settings, argparse.Namespace], None]:
+    """A command on the database as it is, whatever its schema."""
+
+    def run(settings: Settings, parsed: argparse.Namespace) -> None:
+        async def inside() -> None:
+            database = await open_database(settings, exclusive=False)
+            try:
+                show(await command(database), parsed)
+            finally:
+                await database.close()
+
+        asyncio.run(inside())
+
+    return run
 
 
 def on_chat(command: Command) -> Callable[[Settings, argparse.Namespace], None]:
@@ -127,20 +146,15 @@ def show(result: Any, parsed: argparse.Namespace) -> None:
         print("  ".join(f"{value}" if isinstance(result, list) else f"{name}: {value}" for name, value in item.items()))
 
 
-async def migrated(chat: Chat, _: argparse.Namespace) -> dict[str, object]:
-    row = await chat.database.fetch_one("SELECT name FROM migrations ORDER BY number DESC LIMIT 1")
-    return {"migration": row[0] if row else None}
+async def run_migrations(database: Database) -> dict[str, object]:
+    return {"applied": await migrate(database)}
 
 
-async def checked(chat: Chat, _: argparse.Namespace) -> dict[str, object]:
-    faults = await chat.database.check()
+async def run_checks(database: Database) -> dict[str, object]:
+    faults = await database.check()
     if faults:
         raise BadDatabase("The database is damaged, restore it from a backup: " + "; ".join(faults))
-    return {"settings": "good", "database": "good"}
-
-
-run_migrate = on_chat(migrated)
-run_check = on_chat(checked)
+    return {"settings": "good", "database": "good", "pending_migrations": await pending(database)}
 
 
 async def create_account(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:

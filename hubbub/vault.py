@@ -34,26 +34,31 @@ class Vault:
         try:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
         except InvalidTag as error:
-            raise BadSettings(
-                "The encryption key is not the one that this database was made with: "
-                "bring back the file encryption.key or set HUBBUB_ENCRYPTION_KEY."
-            ) from error
+            raise BadSettings(LOST) from error
 
     def sign(self, text: str) -> str:
         """A signature in hexadecimal."""
         return hmac.digest(self._signing_key, text.encode(), hashlib.sha256).hex()
 
 
-def open_vault(settings: Settings) -> Vault:
+LOST = (
+    "The encryption key is not the one that this database was made with: "
+    "bring back the file encryption.key or set HUBBUB_ENCRYPTION_KEY."
+)
+
+
+def open_vault(settings: Settings, *, may_make: bool) -> Vault:
     """The vault of the operator's key, from the setting or from the data folder, made there on the first start.
 
-    Raises BadSettings when the key cannot be read or made.
+    Raises BadSettings when the key cannot be read, or is missing where it may not be made.
     """
     if settings.encryption_key:
         return Vault(decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY"))
     path = Path(settings.data_dir) / "encryption.key"
     try:
         if not path.exists():
+            if not may_make:
+                raise BadSettings(LOST)
             make_key(path)
         return Vault(decode_key(path.read_text(), f"The file {path}"))
     except OSError as error:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+PING = "SELECT number FROM migrations ORDER BY number DESC LIMIT 1"
+
 Value = str | int | None
 Row = Sequence[Any]
 
@@ -49,6 +51,9 @@ class Database(Reader, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A new write transaction. A failure rolls everything back."""
+
+    async def ping(self) -> None:
+        """Return when the database answers and holds its schema."""
 
     async def check(self) -> list[str]:
         """What a full integrity check of the database finds wrong; empty when it is sound."""

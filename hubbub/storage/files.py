@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from hubbub.errors import ERRORS
 
@@ -21,8 +21,8 @@ class Files(Protocol):
         Raises ERRORS.TOO_LARGE over the limit and ERRORS.UNAVAILABLE when the disk refuses; then nothing is kept.
         """
 
-    def read(self, name: str) -> AsyncIterator[bytes]:
-        """The bytes in chunks, never whole in memory."""
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """The bytes in chunks, never whole in memory. Raises ERRORS.NOT_FOUND when the blob is gone."""
 
     async def delete(self, name: str) -> None:
         """Remove the blob; nothing happens when it is gone already."""
@@ -33,6 +33,11 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def clean(self) -> None:
+        """Remove what uploads left that a crash cut off. Only while nobody else writes here."""
+        for partial in self._root.glob("*/*.part"):
+            partial.unlink(missing_ok=True)
 
     async def write(self, name: str, chunks: AsyncIterator[bytes], limit: int) -> int:
         target = self._root / name
@@ -56,16 +61,23 @@ class Folder:
         return size
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        file = await asyncio.to_thread((self._root / name).open, "rb")
-        with file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK):
-                yield chunk
+        try:
+            file = await asyncio.to_thread((self._root / name).open, "rb")
+        except OSError as error:
+            raise ERRORS.NOT_FOUND() from error
+        return pieces(file)
 
     async def delete(self, name: str) -> None:
         path = self._root / name
         await asyncio.to_thread(path.unlink, missing_ok=True)
         with contextlib.suppress(OSError):
             path.parent.rmdir()  # only the last one out succeeds
+
+
+async def pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
 
 
 def settle(descriptor: int, partial: Path, target: Path) -> None:

@@ -59,3 +59,11 @@ async def apply(database: Database, migration: Migration) -> bool:
             return False
         await tx.script(migration.sql)
     return True
+
+
+async def pending(database: Database) -> list[str]:
+    """The migrations of this code that the database does not have yet."""
+    async with database.transaction() as tx:
+        await tx.script(TABLE)
+        applied = {row[0] for row in await tx.fetch_all("SELECT number FROM migrations")}
+    return [migration.name for migration in migrations() if migration.number not in applied]

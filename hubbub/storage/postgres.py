@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from hubbub.errors import ERRORS
-from hubbub.storage.database import BadDatabase, Contention, Row, Transaction, Value
+from hubbub.storage.database import PING, BadDatabase, Contention, Row, Transaction, Value
 
 CACHED_STATEMENTS = 500
 SECONDS = 30
@@ -144,8 +144,11 @@ class Postgres:
             async with self._pool.acquire() as connection, connection.transaction():
                 yield PostgresTransaction(connection)
 
+    async def ping(self) -> None:
+        await self.fetch_one(PING)
+
     async def check(self) -> list[str]:
-        await self.fetch_one("SELECT 1")
+        await self.ping()  # PostgreSQL looks after itself: checksums, amcheck
         return []
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 
 from hubbub.errors import ERRORS, ChatError
-from hubbub.storage.database import BadDatabase, Row, Transaction, Value
+from hubbub.storage.database import PING, BadDatabase, Row, Transaction, Value
 
 BUSY_MILLISECONDS = 5000  # a `hubbub` command beside the server holds the write lock for a moment at most
 CACHED_STATEMENTS = 500
@@ -34,6 +34,8 @@ PRAGMA cache_size = -{CACHE_KIB};
 PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
 PRAGMA journal_size_limit = 67108864;
 """
+
+NOT_WRITABLE = "The database file {path} cannot be opened for writing ({reason}): make it and its folder writable."
 
 FULL = "the disk of the database is full"
 FAULTS: dict[type[apsw.Error], str] = {
@@ -143,6 +145,9 @@ class SQLite:
                 failure = error
             committed.get_loop().call_soon_threadsafe(settle, committed, failure)
 
+    async def ping(self) -> None:
+        await self.fetch_one(PING)
+
     async def check(self) -> list[str]:
         found = self._reader.execute("PRAGMA integrity_check").fetchall()
         return [str(row[0]) for row in found if row[0] != "ok"]
@@ -168,6 +173,7 @@ def connect(path: Path) -> apsw.Connection:
     """Open the file, making it where it is missing. Raises BadDatabase with what is wrong."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # for its owner's eyes only
         connection = apsw.Connection(str(path), statementcachesize=CACHED_STATEMENTS)
         # Without this the planner looks at bound values and prepares joins anew at every execution.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -175,13 +181,11 @@ def connect(path: Path) -> apsw.Connection:
         connection.execute(PRAGMAS).fetchall()
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         if connection.readonly("main"):
-            raise BadDatabase(f"The database file {path} is read-only: make it and its folder writable.")
+            raise BadDatabase(NOT_WRITABLE.format(path=path, reason="read-only"))
     except OSError as error:
-        raise BadDatabase(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+        raise BadDatabase(NOT_WRITABLE.format(path=path, reason=error.strerror)) from error
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.IOError) as error:
-        raise BadDatabase(
-            f"The database file {path} cannot be opened for writing ({error}): make it and its folder writable."
-        ) from error
+        raise BadDatabase(NOT_WRITABLE.format(path=path, reason=error)) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise BadDatabase(
             f"The file {path} is damaged or no database ({error}): restore it from a backup; it was left as it is."

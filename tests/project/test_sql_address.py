@@ -10,12 +10,6 @@ from tests.project.source import PACKAGE, files, name_of, tree_of
 
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|WITH)\s+\S")
 
-# Two statements on no resource's table.
-ALLOWED = {
-    "hubbub/app.py": ["SELECT 1"],  # the question whether the database answers
-    "hubbub/cli.py": ["SELECT name FROM migrations ORDER BY number DESC LIMIT 1"],  # what `migrate` shows
-}
-
 
 def may_hold_sql(path: Path) -> bool:
     return path.name == "sql.py" or path.is_relative_to(PACKAGE / "storage")
@@ -32,8 +26,8 @@ def statements(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", [path for path in files() if not may_hold_sql(path)], ids=name_of)
 def test_file_holds_no_sql(path: Path) -> None:
-    """Outside sql.py and storage no string begins as a statement, but for the two that are named here."""
-    assert statements(path) == ALLOWED.get(name_of(path), [])
+    """Outside sql.py and storage no string begins as a statement."""
+    assert statements(path) == []
 
 
 def test_search_finds_sql_where_it_is() -> None:

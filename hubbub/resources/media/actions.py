@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 from hubbub.chat import Caller, Chat
-from hubbub.errors import ERRORS
+from hubbub.errors import ERRORS, ChatError
 from hubbub.resources.channels.model import Place
 from hubbub.resources.media import sql
 from hubbub.resources.media.model import (
@@ -72,8 +72,12 @@ async def upload_media(
     )
     limit = chat.settings.media_size_limit_mb * 1_000_000
     media.size = await chat.files.write(file_name(media), chunks, limit)
-    async with chat.transaction() as tx:
-        await sql.add_media(tx, media)
+    try:
+        async with chat.transaction() as tx:
+            await sql.add_media(tx, media)
+    except ChatError:
+        await chat.files.delete(file_name(media))
+        raise
     return media
 
 

@@ -77,12 +77,12 @@ async def fetch_media(call: Call, service_sid: str, sid: str) -> dict[str, Any]:
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content")
 async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResponse:
     service = await access_service(call.chat, call.caller, service_sid)
-    return content(call, await actions.access_media(call.chat, service, sid))
+    return await content(call, await actions.access_media(call.chat, service, sid))
 
 
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content/Temporary", anonymous=True)
 async def fetch_temporary(call: Call, service_sid: str, sid: str, *, expires: int, signature: str) -> StreamingResponse:
-    return content(call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature))
+    return await content(call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature))
 
 
 def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:
     return wire(media, account_sid, call.origin, call.chat.vault, seconds)
 
 
-def content(call: Call, media: Media) -> StreamingResponse:
+async def content(call: Call, media: Media) -> StreamingResponse:
     """The bytes as they came. Nothing that a browser would run in our name: a sandbox, and no guessing of types."""
-    response = StreamingResponse(call.chat.files.read(file_name(media)))
+    response = StreamingResponse(await call.chat.files.read(file_name(media)))
     response.raw_headers = [
         (b"content-type", media.content_type.encode()),
         (b"content-length", b"%d" % media.size),
