@@ -187,9 +187,7 @@ def test_wrong_value_is_refused_on_update(
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES)
-def test_attributes_are_given_back_as_the_same_string(
-    client: httpx.Client, channel: Json, attributes: str
-) -> None:
+def test_attributes_are_given_back_as_the_same_string(client: httpx.Client, channel: Json, attributes: str) -> None:
     """Any JSON value will do, and its spaces are kept."""
     message = create_message(client, channel, Attributes=attributes)
 
@@ -198,9 +196,7 @@ def test_attributes_are_given_back_as_the_same_string(
 
 
 @pytest.mark.parametrize("attributes", NOT_JSON)
-def test_attributes_that_are_not_json_are_refused(
-    client: httpx.Client, channel: Json, attributes: str
-) -> None:
+def test_attributes_that_are_not_json_are_refused(client: httpx.Client, channel: Json, attributes: str) -> None:
     """Python's own liberties, such as NaN, are not JSON either."""
     response = client.post(at(channel, "Messages"), data={"Attributes": attributes})
 
@@ -291,9 +287,7 @@ def test_named_editor_is_kept_until_the_next_edit(client: httpx.Client, channel:
     assert update(client, message, Body="2")["last_updated_by"] == "system"
 
 
-def test_messages_are_numbered_from_zero_in_each_channel(
-    client: httpx.Client, service: Json, channel: Json
-) -> None:
+def test_messages_are_numbered_from_zero_in_each_channel(client: httpx.Client, service: Json, channel: Json) -> None:
     """Every channel has its own count."""
     other = create_channel(client, service)
 
@@ -303,9 +297,7 @@ def test_messages_are_numbered_from_zero_in_each_channel(
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2], ids=["first", "middle", "last"])
-def test_index_of_a_deleted_message_is_never_used_again(
-    client: httpx.Client, channel: Json, gone: int
-) -> None:
+def test_index_of_a_deleted_message_is_never_used_again(client: httpx.Client, channel: Json, gone: int) -> None:
     """A deletion leaves a gap, also when the newest goes."""
     messages = [create_message(client, channel) for _ in range(3)]
     delete(client, messages[gone])
@@ -408,9 +400,7 @@ def test_channel_is_not_found_in_another_service(client: httpx.Client, channel: 
 
 @pytest.mark.parametrize("name", [f"IM{NOBODY}", "0", "general"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_message_that_never_was_is_not_found(
-    client: httpx.Client, channel: Json, method: str, name: str
-) -> None:
+def test_message_that_never_was_is_not_found(client: httpx.Client, channel: Json, method: str, name: str) -> None:
     """A message is found by its SID, not by its index."""
     create_message(client, channel)
 
@@ -447,9 +437,7 @@ def test_messages_go_with_their_channel(client: httpx.Client, channel: Json) -> 
 
 
 @pytest.mark.parametrize("value", ["true", "false", "TRUE", "", "nonsense"])
-def test_webhook_header_changes_nothing_about_the_answer(
-    client: httpx.Client, channel: Json, value: str
-) -> None:
+def test_webhook_header_changes_nothing_about_the_answer(client: httpx.Client, channel: Json, value: str) -> None:
     """X-Twilio-Webhook-Enabled only says who is told; any value but true counts as false."""
     headers = {"X-Twilio-Webhook-Enabled": value}
 

@@ -112,9 +112,7 @@ def hook(client: httpx.Client, channel: Json, type_: str = "webhook", **form: Va
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_webhook_has_the_documented_form(
-    client: httpx.Client, channel: Json, server: Server, type_: str
-) -> None:
+def test_webhook_has_the_documented_form(client: httpx.Client, channel: Json, server: Server, type_: str) -> None:
     """The configuration shows the keys of its type, and no others."""
     webhook = created(client.post(at(channel, "Webhooks"), data=FORMS[type_]))
 
@@ -132,9 +130,7 @@ def test_webhook_has_the_documented_form(
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_webhook_is_fetched_and_listed_as_it_was_created(
-    client: httpx.Client, channel: Json, type_: str
-) -> None:
+def test_webhook_is_fetched_and_listed_as_it_was_created(client: httpx.Client, channel: Json, type_: str) -> None:
     """Creation, fetch and list give the same resource."""
     webhook = hook(client, channel, type_)
 
@@ -184,9 +180,7 @@ def test_type_is_never_changed(client: httpx.Client, channel: Json) -> None:
 @pytest.mark.parametrize(
     ("type_", "parameter"), [("webhook", "Configuration.Triggers"), ("trigger", "Configuration.Filters")]
 )
-def test_key_of_another_type_is_ignored(
-    client: httpx.Client, channel: Json, type_: str, parameter: str
-) -> None:
+def test_key_of_another_type_is_ignored(client: httpx.Client, channel: Json, type_: str, parameter: str) -> None:
     """A configuration keeps to the keys of its type."""
     webhook = hook(client, channel, type_, **{parameter: ["onMessageSent"]})
 
@@ -305,9 +299,7 @@ def test_deleted_webhook_is_gone(client: httpx.Client, channel: Json) -> None:
 
 @pytest.mark.parametrize("name", [f"WH{NOBODY}", "hook"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_webhook_that_never_was_is_not_found(
-    client: httpx.Client, channel: Json, method: str, name: str
-) -> None:
+def test_webhook_that_never_was_is_not_found(client: httpx.Client, channel: Json, method: str, name: str) -> None:
     """A webhook is found by its SID and by nothing else."""
     not_found(client.request(method, at(channel, "Webhooks", name)))
 

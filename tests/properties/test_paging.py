@@ -168,6 +168,7 @@ KINDS = [
 def walk(rows: Collection, size: int, between: Callable[[], None]) -> Iterator[dict[str, Any]]:
     """Every page from the first to the last, with something happening between one and the next."""
     response = rows.client.get(rows.path, params={**rows.query, "PageSize": size})
+    met: set[str] = set()
     while True:
         assert response.status_code == 200, response.text
         page = response.json()
@@ -175,6 +176,11 @@ def walk(rows: Collection, size: int, between: Callable[[], None]) -> Iterator[d
         following = page["meta"]["next_page_url"]
         if following is None:
             return
+        # Told at once: a walk that goes in circles has no end at which to tell it.
+        here = {row[rows.sid] for row in page[rows.key]}
+        assert here, "a page is empty and not the last"
+        assert not here & met, "a row was met twice"
+        met |= here
         between()
         response = rows.client.get(following)
 

@@ -14,9 +14,7 @@ from tests.conftest import new_database
 @pytest.fixture
 def settings(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings that name an empty database."""
-    return Settings(
-        database=new_database(engine, request, tmp_path), data_dir=str(tmp_path), postgres_connections=8
-    )
+    return Settings(database=new_database(engine, request, tmp_path), data_dir=str(tmp_path), postgres_connections=8)
 
 
 @pytest.fixture
