@@ -19,7 +19,7 @@ from hubbub.resources.accounts import actions, sql
 from hubbub.resources.accounts.model import account_wire, key_wire
 from hubbub.serve import serve
 from hubbub.settings import BadSettings, Settings, load, table
-from hubbub.storage.database import BadDatabase, Database
+from hubbub.storage.database import BadDatabase, Contention, Database
 from hubbub.storage.migrate import migrate, pending
 
 Command = Callable[[Chat, argparse.Namespace], Awaitable[Any]]
@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (BadSettings, BadDatabase) as error:
         print(f"hubbub: {error}", file=sys.stderr)
         return 2
+    except Contention:
+        print("hubbub: Something else is changing the database at this moment: try again.", file=sys.stderr)
+        return 1
     except ChatError as error:
         print(f"hubbub: {error.message.format(path=' '.join(sys.argv[1:]))}", file=sys.stderr)
         return 1

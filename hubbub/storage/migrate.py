@@ -1,11 +1,14 @@
 """Brings a database to the schema of this code: numbered plain SQL, forward only, each in one transaction."""
 
+import contextlib
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 from hubbub.dates import now
-from hubbub.storage.database import BadDatabase, Database
+from hubbub.storage.database import BadDatabase, Contention, Database
+
+TRIES = 10
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS migrations "
@@ -32,8 +35,7 @@ async def migrate(database: Database) -> list[str]:
     Safe beside other nodes that start at the same moment: each migration is claimed by its row first.
     """
     known = migrations()
-    async with database.transaction() as tx:
-        await tx.script(TABLE)
+    await make_table(database)
     applied = {row[0]: row[1] for row in await database.fetch_all("SELECT number, name FROM migrations")}
     newer = sorted(name for number, name in applied.items() if number > known[-1].number)
     if newer:
@@ -43,6 +45,16 @@ async def migrate(database: Database) -> list[str]:
         )
     missing = [migration for migration in known if migration.number not in applied]
     return [migration.name for migration in missing if await apply(database, migration)]
+
+
+async def make_table(database: Database) -> None:
+    """Where applied migrations are listed. IF NOT EXISTS does not help two nodes that look at the same moment."""
+    for _ in range(TRIES):
+        with contextlib.suppress(Contention):
+            async with database.transaction() as tx:
+                await tx.script(TABLE)
+            return
+    raise BadDatabase("Other nodes are changing the database at this moment: start again.")
 
 
 async def apply(database: Database, migration: Migration) -> bool:
@@ -63,7 +75,6 @@ async def apply(database: Database, migration: Migration) -> bool:
 
 async def pending(database: Database) -> list[str]:
     """The migrations of this code that the database does not have yet."""
-    async with database.transaction() as tx:
-        await tx.script(TABLE)
-        applied = {row[0] for row in await tx.fetch_all("SELECT number FROM migrations")}
+    await make_table(database)
+    applied = {row[0] for row in await database.fetch_all("SELECT number FROM migrations")}
     return [migration.name for migration in migrations() if migration.number not in applied]

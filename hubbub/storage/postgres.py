@@ -28,14 +28,23 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
+# Two that did the same at once: whoever repeats it meets what the other has stored.
+COLLISIONS = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,
+    asyncpg.DuplicateObjectError,
+    asyncpg.DuplicateTableError,
+)
+
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """PostgreSQL's faults as the sentence that a caller may hear."""
     try:
         yield
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError) as error:
-        raise Contention from error
+    except COLLISIONS as error:
+        raise Contention(str(error)) from error
     except asyncpg.DiskFullError as error:
         raise ERRORS.UNAVAILABLE(reason="the disk of the database is full") from error
     except AWAY as error:

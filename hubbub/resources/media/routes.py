@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import UNSET
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 
@@ -16,10 +18,11 @@ from hubbub.storage.files import CHUNK
 from hubbub.web.call import Call
 from hubbub.web.endpoint import Operations
 from hubbub.web.params import Maybe
-from hubbub.web.respond import standing
+from hubbub.web.respond import Message, Receive, standing
 
 operations = Operations()
 
+FORM_AROUND_FILE = 64 * 1024
 MULTIPART = "multipart/form-data"
 
 
@@ -30,11 +33,11 @@ async def create_media(
     if category and category != "media":
         raise ERRORS.INVALID_PARAMETER(name="Category")
     service = await access_service(call.chat, call.caller, service_sid)
-    request = Request(call.scope, call.receive)
     limit = call.chat.settings.media_size_limit_mb * 1_000_000
+    request = Request(call.scope, bounded(call.receive, limit + FORM_AROUND_FILE))
     content_type = request.headers.get("content-type", UNKNOWN_TYPE)
     multipart = content_type.lower().startswith(MULTIPART)
-    if int(request.headers.get("content-length", 0)) > limit + multipart * CHUNK:
+    if int(request.headers.get("content-length", 0)) > limit + multipart * FORM_AROUND_FILE:
         raise ERRORS.TOO_LARGE(limit=f"{limit // 1_000_000} MB")
     try:
         if multipart:
@@ -44,7 +47,24 @@ async def create_media(
             media = await actions.upload_media(call.chat, call.caller, service, chunks, content_type, filename or None)
     except ClientDisconnect as error:
         raise ERRORS.MALFORMED_REQUEST(reason="the upload ended early") from error
+    except (MultiPartException, HTTPException) as error:
+        raise ERRORS.MALFORMED_REQUEST(reason="the form cannot be read") from error
     return shown(call, media, service.account_sid)
+
+
+def bounded(receive: Receive, limit: int) -> Receive:
+    """The same body, which ends in ERRORS.TOO_LARGE past the limit: also of what declares no length."""
+    size = 0
+
+    async def count() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise ERRORS.TOO_LARGE(limit=f"{limit // 1_000_000} MB")
+        return message
+
+    return count
 
 
 async def upload_part(call: Call, service: Any, request: Request, filename: str | None) -> Media:
