@@ -82,7 +82,7 @@ def test_processes_that_start_together_all_succeed(new_server: Server) -> None:
 
     ended = [(process.communicate(timeout=60)[0], process.returncode) for process in processes]
     assert [code for _, code in ended] == [0] * NODES, ended
-    assert all(names()[-1] in output for output, _ in ended)
+    assert sum(output.count(names()[0]) for output, _ in ended) == 1
 
 
 async def test_newer_database_is_refused_and_left_alone(empty: Database) -> None:
@@ -113,9 +113,9 @@ async def test_server_does_not_start_on_a_newer_database(empty: Database, settin
 async def test_failed_migration_leaves_nothing(empty: Database) -> None:
     """Neither its first half nor the record of it."""
     await migrate(empty)
-    broken = Migration(9998, "9998_broken", "CREATE TABLE half (key BIGINT); CREATE TABLE half (key BIGINT);")
+    broken = Migration(9998, "9998_broken", "CREATE TABLE half (key BIGINT); NONSENSE;")
 
-    with pytest.raises(Exception, match="half"):
+    with pytest.raises(Exception, match="syntax error"):
         await apply(empty, broken)
 
     assert await recorded(empty) == names()
