@@ -12,8 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from hubbub.serve import configure
-from hubbub.settings import Settings
+from hubbub.serve import BACKLOG
 from tests.harness import free_port
 
 Scope = dict[str, Any]
@@ -42,8 +41,19 @@ def serve(port: int, answer: Answer) -> None:
         await send(start)
         await send(body)
 
-    config = configure(Settings(log_level="error"), app)
-    uvicorn.Server(config).run([socket.create_server(("127.0.0.1", port), backlog=config.backlog)])
+    uvicorn.run(
+        app,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+    )
 
 
 @contextlib.contextmanager

@@ -79,9 +79,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def send_until_refused(
-    client: httpx.Client, channel: str
-) -> tuple[dict[str, dict[str, object]], httpx.Response]:
+def send_until_refused(client: httpx.Client, channel: str) -> tuple[dict[str, dict[str, object]], httpx.Response]:
     """Send long messages until one is not taken: what was acknowledged, and the refusal."""
     acknowledged: dict[str, dict[str, object]] = {}
     for number in range(1000):
