@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from starlette.routing import BaseRoute, Route, Router
-
 from hubbub.chat import Chat
 from hubbub.errors import ERRORS, ChatError
 from hubbub.resources.accounts import sql as accounts
@@ -36,8 +34,8 @@ from hubbub.sweep import keep_sweeping
 from hubbub.vault import open_vault
 from hubbub.web.endpoint import Endpoint, Operation
 from hubbub.web.respond import Receive, Scope, Send, send_error, send_json
+from hubbub.web.router import Router
 
-# The routes that carry most of the traffic come first: they are looked for in this order.
 OPERATIONS: list[Operation] = [
     *messages.operations,
     *members.operations,
@@ -93,25 +91,25 @@ def build_app(chat: Chat) -> "App":
     for operation in OPERATIONS:
         by_path[operation.path].append(operation)
     public_url = chat.settings.public_url
-    routes: list[BaseRoute] = [
-        Route(path, Endpoint(operations, chat, authenticate, public_url)) for path, operations in by_path.items()
-    ]
-    return App(chat, Router([*routes, Route("/health/live", Live()), Route("/health/ready", Ready(chat))]))
+    endpoints = [(path, Endpoint(found, chat, authenticate, public_url)) for path, found in by_path.items()]
+    return App(chat, Router([*endpoints, ("/health/live", Live()), ("/health/ready", Ready(chat))]))
 
 
 class App:
-    """Routes on the path as it was sent, so that an encoded slash stays within its part; sweeps in the background."""
+    """Answers requests, and sweeps beside them."""
 
     def __init__(self, chat: Chat, router: Router) -> None:
         self._chat = chat
-        self._router = router
-        router.redirect_slashes = False
-        router.default = not_found
+        self._find = router.find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope["path"] = scope["raw_path"].decode("latin-1")
-            await self._router(scope, receive, send)
+        scope["path"] = path = scope["raw_path"].decode("latin-1")
+        found = self._find(path)
+        if found is None:
+            await send_error(send, ERRORS.NOT_FOUND(), path)
+        else:
+            endpoint, scope["path_params"] = found
+            await endpoint(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
@@ -123,10 +121,6 @@ class App:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-
-
-async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
-    await send_error(send, ERRORS.NOT_FOUND(), scope["path"])
 
 
 class Live:

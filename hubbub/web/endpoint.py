@@ -11,7 +11,6 @@ from hubbub.errors import ERRORS, ChatError
 from hubbub.storage.database import Contention
 from hubbub.web.call import Call
 from hubbub.web.forms import decode_path_part, parse_form
-from hubbub.web.names import python_name
 from hubbub.web.paging import Page
 from hubbub.web.params import Contract
 from hubbub.web.respond import Receive, Scope, Send, send_bytes, send_error, send_json
@@ -119,7 +118,7 @@ class Endpoint:
         headers = scope["headers"]
         caller = NOBODY if operation.anonymous else await self._authenticate(self._chat, headers)
         call = Call(self._chat, caller, self._public_url or origin(scope), scope, receive)
-        path = {python_name(name): decode_path_part(part) for name, part in scope["path_params"].items()}
+        path = {name: decode_path_part(part) for name, part in scope["path_params"].items()}
         form = method == "POST" and not operation.raw
         pairs = parse_form(await read_form(headers, receive) if form else scope["query_string"])
         arguments = operation.contract.bind(pairs, headers)

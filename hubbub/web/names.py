@@ -5,7 +5,6 @@
 """
 
 import re
-from functools import cache
 
 HEADER = "x_"
 
@@ -18,7 +17,6 @@ def wire_name(name: str) -> str:
     return ".".join("".join(word.capitalize() for word in group.split("_")) for group in groups)
 
 
-@cache
 def python_name(wire: str) -> str:
     """The handler's name of a path parameter: `ServiceSid` is service_sid."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", wire).lower()

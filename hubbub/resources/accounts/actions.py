@@ -21,8 +21,12 @@ async def authenticate(chat: Chat, headers: list[tuple[bytes, bytes]]) -> Caller
 
     The stored secret is read anew each time, so that a rotated token or a revoked key stops at once.
     """
-    header = next((value for name, value in headers if name == AUTHORIZATION), b"")
-    username, password = parse_basic(header)
+    for name, value in headers:
+        if name == AUTHORIZATION:
+            username, password = parse_basic(value)
+            break
+    else:
+        raise ERRORS.AUTHENTICATE()
     find = sql.secret_of_key if username.startswith("SK") else sql.secret_of_account
     found = await find(chat.database, username)
     if found is None:
