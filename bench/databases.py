@@ -13,6 +13,7 @@ from tests.harness import Server, running
 from tests.postgres import Postgres
 
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+USUAL = {"shared_buffers": "512MB"}
 
 
 @contextlib.contextmanager
@@ -25,10 +26,10 @@ def directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def durable_postgres(place: Path) -> Iterator[Postgres]:
-    """A cluster with every safety on. (initdb's -N leaves out the sync at its own end, nothing else.)"""
+    """A cluster with every safety on and the usual memory. (initdb's -N leaves out its own last sync, no more.)"""
     cluster = Postgres(place / "cluster").start()
     cluster.stop()
-    settings = " ".join(f"-c {name}={value}" for name, value in DURABLE.items())
+    settings = " ".join(f"-c {name}={value}" for name, value in (DURABLE | USUAL).items())
     options = f"-h 127.0.0.1 -p {cluster.port} -k {quote(str(cluster.directory))} {settings}"
     data, log = str(cluster.directory / "data"), str(cluster.directory / "log")
     cluster.run("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
