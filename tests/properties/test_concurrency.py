@@ -1,10 +1,12 @@
 """Requests at the same moment: indexes are distinct and consecutive, names are taken once, limits hold."""
 
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,14 +41,20 @@ class Crowd:
             client.close()
 
 
+@pytest.fixture
+def crowd(server: Server) -> Iterator[Crowd]:
+    gathered = Crowd(server)
+    yield gathered
+    gathered.close()
+
+
 def new_channel(client: httpx.Client, service: dict[str, Any]) -> str:
     path = f"/v2/Services/{service['sid']}/Channels"
     return f"{path}/{client.post(path).json()['sid']}"
 
 
-def test_sends_get_consecutive_indexes(server: Server, client: httpx.Client, service: dict[str, Any]) -> None:
+def test_sends_get_consecutive_indexes(crowd: Crowd, client: httpx.Client, service: dict[str, Any]) -> None:
     """However many send at once, their messages are numbered 0 to n-1 and each keeps its own body."""
-    crowd = Crowd(server)
 
     @bounded(6)
     @given(count=st.integers(1, 40))
@@ -64,12 +72,10 @@ def test_sends_get_consecutive_indexes(server: Server, client: httpx.Client, ser
     property_holds()
 
     assert crowd.reached.operations >= {"CreateMessage", "ListMessage"}
-    crowd.close()
 
 
-def test_each_name_is_taken_once(server: Server, client: httpx.Client, service: dict[str, Any]) -> None:
+def test_each_name_is_taken_once(crowd: Crowd, client: httpx.Client, service: dict[str, Any]) -> None:
     """Of several that ask for one name at once, one gets it and the others hear that it is taken."""
-    crowd = Crowd(server)
     root = f"/v2/Services/{service['sid']}"
 
     @bounded(5)
@@ -92,12 +98,10 @@ def test_each_name_is_taken_once(server: Server, client: httpx.Client, service: 
     property_holds()
 
     assert crowd.reached.operations >= {"CreateChannel", "CreateUser", "CreateMember"}
-    crowd.close()
 
 
-def test_member_limit_holds(server: Server, client: httpx.Client, service: dict[str, Any]) -> None:
+def test_member_limit_holds(crowd: Crowd, client: httpx.Client, service: dict[str, Any]) -> None:
     """A crowd that joins at once fills a channel to its limit and not beyond."""
-    crowd = Crowd(server)
     client.post(f"/v2/Services/{service['sid']}", data={"Limits.ChannelMembers": "4"})
 
     @bounded(4)
@@ -112,4 +116,3 @@ def test_member_limit_holds(server: Server, client: httpx.Client, service: dict[
         assert len(client.get(f"{channel}/Members").json()["members"]) == min(count, 4)
 
     property_holds()
-    crowd.close()
