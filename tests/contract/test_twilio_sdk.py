@@ -289,7 +289,7 @@ def drive_bindings(service: Any, user: Any) -> None:
 
 
 def test_library_drives_every_operation(library: Library, engine: str) -> None:
-    """Every operation of the contract works through the official library, values and types included."""
+    """Every operation is driven by the official library and says what it should, in the right types."""
     drive_credentials(library.v2)
     service = drive_service(library.v2)
     role = drive_roles(service)
