@@ -45,9 +45,7 @@ def new_database(engine: str, request: pytest.FixtureRequest, directory: Path) -
 
 
 @pytest.fixture(scope="session")
-def server(
-    engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def server(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server, shared by the tests of the session: make your own service, leave others alone."""
     directory = tmp_path_factory.mktemp(f"server-{engine}")
     with running(Server(directory, new_database(engine, request, directory))) as started:

@@ -91,9 +91,7 @@ class Server:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `hubbub` command on this server's database, beside the running server."""
         command = [sys.executable, "-m", "hubbub", *arguments]
-        return subprocess.run(
-            command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False)
 
     def client(self, username: str = ACCOUNT_SID, password: str = AUTH_TOKEN) -> httpx.Client:
         """An HTTP client with the account's credentials; paths begin with /v2."""

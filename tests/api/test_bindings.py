@@ -3,20 +3,12 @@
 Only a client's registration makes one, so the tests register beside the running server, on its database.
 """
 
-import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from hubbub.app import open_chat
-from hubbub.chat import Caller
 from hubbub.errors import ChatError
-from hubbub.resources.accounts.actions import access_account
-from hubbub.resources.bindings.actions import register_binding
-from hubbub.resources.services.actions import access_service
-from hubbub.resources.users.actions import access_user
-from hubbub.settings import load
 from tests.api.steps import (
     CREDENTIALS,
     DATE,
@@ -36,11 +28,8 @@ from tests.api.steps import (
     update,
     walk,
 )
+from tests.devices import ALL_TYPES, Device, register
 from tests.harness import ACCOUNT_SID, Server
-
-ALL_TYPES = ["removed_from_channel", "new_message", "added_to_channel", "invited_to_channel"]
-
-Device = tuple[str, str, str]  # identity, binding type, endpoint
 
 DEVICES: list[Device] = [
     ("alice", "fcm", "alice-phone"),
@@ -61,20 +50,8 @@ class Registrar:
 
     def register(self, *devices: Device, message_types: list[str] = ALL_TYPES) -> list[str]:
         """The SIDs of the bindings."""
-        return asyncio.run(self._register(devices, message_types))
-
-    async def _register(self, devices: tuple[Device, ...], message_types: list[str]) -> list[str]:
-        found = []
-        async with open_chat(load({}, self.server.environment())) as chat:
-            account = await access_account(chat, ACCOUNT_SID)
-            caller = Caller(account.key, account.sid)
-            service = await access_service(chat, caller, self.service["sid"])
-            for identity, type_, endpoint in devices:
-                user = await access_user(chat, caller, service.sid, identity)
-                words = (type_, endpoint, f"token of {endpoint}", self.credential["sid"])
-                binding = await register_binding(chat, service, user, *words, message_types)
-                found.append(binding.sid)
-        return found
+        service_sid, credential_sid = self.service["sid"], self.credential["sid"]
+        return register(self.server, service_sid, credential_sid, *devices, message_types=message_types)
 
 
 @pytest.fixture

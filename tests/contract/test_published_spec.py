@@ -10,13 +10,12 @@ from hubbub import app
 from tests.conftest import ENGINES
 from tests.contract import published
 from tests.contract.published import Operation
+from tests.devices import register
 from tests.harness import Server, unique
 
 OPERATIONS = published.OPERATIONS
 
-# Only a client device brings a binding to life: without one there is nothing to fetch or to delete.
-NEEDS_A_DEVICE = frozenset({"FetchBinding", "DeleteBinding", "FetchUserBinding", "DeleteUserBinding"})
-ANSWERED = frozenset(OPERATIONS) - NEEDS_A_DEVICE
+ANSWERED = frozenset(OPERATIONS)
 
 # The chat.* edition of the contract has this header, and the two differ in nothing else.
 FURTHER_PARAMETERS = {"DeleteUserChannel": {"X-Twilio-Webhook-Enabled"}}
@@ -250,15 +249,25 @@ def walk_channel_webhooks(call: Walker, **channel: str) -> None:
     call("DeleteChannelWebhook", Sid=webhook["sid"], **channel)
 
 
-def walk_bindings(call: Walker, service: str) -> None:
-    query = {"BindingType": ["apn", "fcm"], "Identity": "alice"}
+def walk_bindings(call: Walker, server: Server, service: str) -> None:
+    credential = call("CreateCredential", {"Type": "fcm", "Secret": "server key"})["sid"]
+    devices = (("alice", "fcm", "phone"), ("alice", "fcm", "pad"))
+    phone, pad = register(server, service, credential, *devices)
+    user = {"ServiceSid": service, "UserSid": "alice"}
 
-    assert call("ListBinding", query=query, ServiceSid=service)["bindings"] == []
-    assert call("ListUserBinding", query={"BindingType": "apn"}, ServiceSid=service, UserSid="alice")["bindings"] == []
+    binding = call("FetchBinding", ServiceSid=service, Sid=phone)
+    seen_from_user = call("FetchUserBinding", Sid=pad, **user)
+
+    query = {"BindingType": ["apn", "fcm"], "Identity": "alice"}
+    assert [each["sid"] for each in call("ListBinding", query=query, ServiceSid=service)["bindings"]] == [phone, pad]
+    assert call("ListUserBinding", query={"BindingType": "fcm"}, **user)["bindings"][1] == seen_from_user
+    assert binding["credential_sid"] == credential
+    call("DeleteBinding", ServiceSid=service, Sid=phone)
+    call("DeleteUserBinding", Sid=pad, **user)
 
 
 def test_every_operation_answers_as_published(client: httpx.Client, server: Server, engine: str) -> None:
-    """Every operation that needs no device succeeds in one service's life, its answer in its schema, key for key."""
+    """Every operation succeeds in one service's life, each answer in its schema, key for key."""
     assert engine in ENGINES
     call = Walker(client, server.url)
 
@@ -273,7 +282,7 @@ def test_every_operation_answers_as_published(client: httpx.Client, server: Serv
     walk_messages(call, **where)
     walk_user_channels(call, service, channel)
     walk_channel_webhooks(call, **where)
-    walk_bindings(call, service)
+    walk_bindings(call, server, service)
     call("DeleteChannel", headers=WEBHOOK_HEADER, ServiceSid=service, Sid=channel)
     call("DeleteUser", ServiceSid=service, Sid="alice")
     call("DeleteService", Sid=service)
