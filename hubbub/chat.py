@@ -86,6 +86,7 @@ class Chat:
         self.bus = MemoryBus()
         self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
         self.drafts: Batch[Draft, Message]  # messages on their way to disk
+        self.callers: dict[bytes, tuple[str, Caller]] = {}  # by Authorization header, with the secret that it fits
         self.places: dict[tuple[int, str, str], Place] = {}  # by account, service SID and channel SID
 
     @contextlib.asynccontextmanager

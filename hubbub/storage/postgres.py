@@ -72,6 +72,9 @@ class PostgresTransaction(Transaction):
         await self._connection.execute(sql)
 
 
+Lookup = tuple[str, tuple[Value, ...]]
+
+
 class Lookups:
     """Lookups that are the same and asked at the same time share one query.
 
@@ -81,34 +84,50 @@ class Lookups:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._running: dict[tuple[str, tuple[Value, ...]], asyncio.Future[Any]] = {}
-        self._waiting: dict[tuple[str, tuple[Value, ...]], asyncio.Future[Any]] = {}
+        self._waiting: dict[Lookup, list[asyncio.Future[Row | None]]] = {}  # there while a query is under way
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def fetch_one(self, sql: str, values: tuple[Value, ...]) -> Row | None:
-        key = (sql, values)
-        running = self._running.get(key)
-        if running is None:
-            return await self._run(key)
-        waiting = self._waiting.get(key)
-        if waiting is None:
-            waiting = self._waiting[key] = asyncio.ensure_future(self._run_after(running, key))
-        row: Row | None = await asyncio.shield(waiting)
-        return row
-
-    async def _run_after(self, running: asyncio.Future[Any], key: tuple[str, tuple[Value, ...]]) -> Row | None:
-        await asyncio.wait([running])
-        del self._waiting[key]
-        return await self._run(key)
-
-    async def _run(self, key: tuple[str, tuple[Value, ...]]) -> Row | None:
-        done = self._running[key] = asyncio.get_running_loop().create_future()
+        lookup = (sql, values)
+        waiting = self._waiting.get(lookup)
+        if waiting is not None:
+            answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
+            waiting.append(answer)
+            return await answer
+        self._waiting[lookup] = []
         try:
-            row: Row | None = await self._pool.fetchrow(key[0], *key[1])
+            row: Row | None = await self._pool.fetchrow(sql, *values)
             return row
         finally:
-            done.set_result(None)
-            if self._running.get(key) is done:
-                del self._running[key]
+            self._go_on(lookup)
+
+    def _go_on(self, lookup: Lookup) -> None:
+        """Ask once for all who came during the query that has just ended."""
+        waiting = self._waiting.pop(lookup)
+        if waiting:
+            self._waiting[lookup] = []
+            task = asyncio.create_task(self._ask(lookup, waiting))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, lookup: Lookup, waiting: list[asyncio.Future[Row | None]]) -> None:
+        row, failure = None, None
+        try:
+            row = await self._pool.fetchrow(lookup[0], *lookup[1])
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            failure = error
+        for answer in waiting:
+            if answer.done():
+                continue  # its request has gone away
+            if failure is None:
+                answer.set_result(row)
+            else:
+                answer.set_exception(failure)
+        self._go_on(lookup)
+
+
+async def leave_as_it_is(connection: Any) -> None:
+    """Between two uses of a connection: we set nothing on a session, so the usual round trip of resets can go."""
 
 
 class Postgres:
@@ -130,6 +149,7 @@ class Postgres:
                 max_inactive_connection_lifetime=0,
                 command_timeout=SECONDS,
                 timeout=SECONDS,
+                reset=leave_as_it_is,
                 server_settings={"synchronous_commit": "on", "application_name": "hubbub", "jit": "off"},
             )
         except (*AWAY, asyncpg.PostgresError, ValueError) as error:

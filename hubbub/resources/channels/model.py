@@ -87,7 +87,16 @@ class ChannelResource(msgspec.Struct, gc=False):
 
 
 def wire(channel: Channel, origin: str) -> ChannelResource:
-    here = channel_url(origin, channel)
+    return located(channel, channel_url(origin, channel))
+
+
+def wires(channels: list[Channel], collection: str) -> list[ChannelResource]:
+    """A page of them, below the URL of their collection."""
+    prefix = collection + "/"
+    return [located(channel, prefix + channel.sid) for channel in channels]
+
+
+def located(channel: Channel, here: str) -> ChannelResource:
     messages = here + "/Messages"
     last = channel.last_message_sid
     return ChannelResource(

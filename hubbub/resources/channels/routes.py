@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from hubbub.errors import ERRORS
 from hubbub.resources.channels import actions
-from hubbub.resources.channels.model import PRIVATE, PUBLIC, ChannelResource, wire
+from hubbub.resources.channels.model import PRIVATE, PUBLIC, ChannelResource, wire, wires
 from hubbub.resources.services.actions import access_service
 from hubbub.resources.services.model import url
 from hubbub.web.call import Call
@@ -57,8 +57,8 @@ async def list_channels(call: Call, service_sid: str, *, type_: Maybe[list[str]]
         raise ERRORS.INVALID_PARAMETER(name="Type")
     service = await access_service(call.chat, call.caller, service_sid)
     found = await actions.list_channels(call.chat, service, types, paging.by_sid())
-    resources = [wire(channel, call.origin) for channel in found.rows]
     collection = f"{url(call.origin, service.sid)}/Channels"
+    resources = wires(found.rows, collection)
     filters = [("Type", name) for name in types]
     return Page(collection, "channels", resources, paging, found.next, found.previous, filters)
 
