@@ -48,7 +48,7 @@ def compare(title: str, least: float, reference: Sequence[Run], ours: Sequence[R
         f"≥ {least:.2f}" + (f", p99 < {p99:g} ms" if p99 else ""),
         f"{middle(ours, 'rate'):,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f})",
         f"{middle(reference, 'rate'):,.0f}/s",
-        f"{ratio:.2f}",
+        f"{ratio:.3f}",
         f"{middle(ours, 'p50'):.1f} ms",
         f"{slow:.1f} ms",
         met=ratio >= least and (p99 is None or slow < p99),
