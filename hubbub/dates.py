@@ -24,15 +24,11 @@ def parse_date(text: str) -> int:
         raise ValueError(f"{text!r} is out of range") from error
 
 
-@lru_cache(maxsize=4096)
-def _seconds(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
-
-
+@lru_cache(maxsize=8192)
 def iso(date: int) -> str:
     """`2016-03-24T20:37:57Z`: the form of every date in an answer, UTC and whole seconds."""
-    return _seconds(date // 1000)
+    return datetime.fromtimestamp(date // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
 def iso_or_none(date: int | None) -> str | None:
-    return None if date is None else _seconds(date // 1000)
+    return None if date is None else iso(date)

@@ -21,17 +21,24 @@ CHANNEL_ATTRIBUTES = 16 * 1024
 
 RETRIES = 3
 
+UTF8_MOST = 4  # bytes of a character
+
 
 def check_attributes(attributes: Any, longest: int) -> None:
     """A JSON text of any kind, kept as it was sent. Raises ERRORS.ATTRIBUTES_…"""
     if not isinstance(attributes, str):
         return
-    if len(attributes) > longest or len(attributes.encode()) > longest:
-        raise ERRORS.ATTRIBUTES_TOO_LONG()
+    check_bytes(attributes, longest, ERRORS.ATTRIBUTES_TOO_LONG)
     try:
         msgspec.json.decode(attributes)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ERRORS.ATTRIBUTES_NOT_JSON() from error
+
+
+def check_bytes(text: str, longest: int, error: Kind) -> None:
+    """The length in UTF-8, looked at only where the characters leave a doubt. Raises the error."""
+    if len(text) * UTF8_MOST > longest and len(text.encode()) > longest:
+        raise error()
 
 
 def check_length(text: Any, longest: int, error: Kind) -> None:

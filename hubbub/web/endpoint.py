@@ -18,7 +18,7 @@ from hubbub.web.respond import Receive, Scope, Send, send_bytes, send_error, sen
 log = logging.getLogger("hubbub.web")
 
 BODY_LIMIT = 1024 * 1024  # the largest legal form, a message with everything, stays well below
-TRIES = 4
+RETRIES = 3
 FORM = b"application/x-www-form-urlencoded"
 
 NOBODY = Caller(0, "")
@@ -122,7 +122,10 @@ class Endpoint:
         form = method == "POST" and not operation.raw
         pairs = parse_form(await read_form(headers, receive) if form else scope["query_string"])
         arguments = operation.contract.bind(pairs, headers)
-        answer = await attempt(operation, call, path | arguments)
+        try:
+            answer = await operation.handler(call, **path, **arguments)
+        except Contention:
+            answer = await retry(operation, call, path | arguments)
         if callable(answer):
             await answer(scope, receive, send)
         elif operation.status == 204:  # noqa: PLR2004 - an HTTP status names itself
@@ -133,13 +136,11 @@ class Endpoint:
             await send_json(send, operation.status, answer)
 
 
-async def attempt(operation: Operation, call: Call, arguments: dict[str, Any]) -> Any:
-    """Call the handler, again when another transaction got in its way: nothing was stored then."""
-    for _ in range(TRIES - 1):
-        try:
+async def retry(operation: Operation, call: Call, arguments: dict[str, Any]) -> Any:
+    """Call the handler again after another transaction got in its way: nothing was stored then."""
+    for _ in range(RETRIES - 1):
+        with contextlib.suppress(Contention):
             return await operation.handler(call, **arguments)
-        except Contention:
-            continue
     return await operation.handler(call, **arguments)
 
 

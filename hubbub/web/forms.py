@@ -15,32 +15,14 @@ def parse_form(raw: bytes) -> list[tuple[str, str]]:
     """
     if not raw:
         return []
-    if BAD_PERCENT.search(raw):
-        raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
     pairs = []
-    try:
-        for piece in raw.replace(b"+", b" ").split(b"&"):
-            if piece:
-                name, _, value = piece.partition(b"=")
-                pairs.append((decode(name), decode(value)))
-    except UnicodeDecodeError as error:
-        raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
-    return pairs
-
-
-def unquote(raw: bytes) -> bytes:
-    """What `urllib.parse.unquote_to_bytes` returns for a well-formed text, several times faster.
-
-    Quoted-printable differs from percent-encoding only in its escape character, and its decoder is in C.
-    """
-    return a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"=")) if b"%" in raw else raw
-
-
-def decode(raw: bytes) -> str:
-    text = unquote(raw).decode()
-    if "\0" in text:
+    for piece in raw.replace(b"+", b" ").split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            pairs.append((decode(name), decode(value)))
+    if any("\0" in name or "\0" in value for name, value in pairs):
         raise ERRORS.MALFORMED_REQUEST(reason="a NUL character")
-    return text
+    return pairs
 
 
 def decode_path_part(part: str) -> str:
@@ -50,13 +32,27 @@ def decode_path_part(part: str) -> str:
     """
     if "%" not in part:
         return part
-    raw = part.encode("latin-1")
-    if BAD_PERCENT.search(raw):
-        raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
-    try:
-        text = unquote(raw).decode()
-    except UnicodeDecodeError as error:
-        raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
+    text = decode(part.encode("latin-1"))
     if "\0" in text:
         raise ERRORS.NOT_FOUND()
     return text
+
+
+def decode(raw: bytes) -> str:
+    try:
+        return unquote(raw).decode()
+    except UnicodeDecodeError as error:
+        raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
+
+
+def unquote(raw: bytes) -> bytes:
+    """What `urllib.parse.unquote_to_bytes` returns, several times faster.
+
+    Quoted-printable differs from percent-encoding only in its escape character, and its decoder is in C. Raises
+    ERRORS.MALFORMED_REQUEST for a broken escape.
+    """
+    if b"%" not in raw:
+        return raw
+    if BAD_PERCENT.search(raw):
+        raise ERRORS.MALFORMED_REQUEST(reason="bad percent-encoding")
+    return a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"="))

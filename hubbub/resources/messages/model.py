@@ -8,7 +8,7 @@ from msgspec import Raw
 from hubbub.dates import iso
 from hubbub.errors import ERRORS
 from hubbub.resources.channels.model import Channel, Place, channel_url
-from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes, check_length
+from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes, check_bytes, check_length
 
 BODY_BYTES = 32 * 1024
 
@@ -93,9 +93,7 @@ def wires(messages: list[Message], channel: Channel | Place, origin: str) -> lis
 
 def check_changes(changes: dict[str, Any]) -> None:
     """Raises the error of the first value that will not do."""
-    body = changes.get("body", "")
-    if len(body) > BODY_BYTES or len(body.encode()) > BODY_BYTES:
-        raise ERRORS.BODY_TOO_LONG()
+    check_bytes(changes.get("body", ""), BODY_BYTES, ERRORS.BODY_TOO_LONG)
     check_attributes(changes.get("attributes"), MESSAGE_ATTRIBUTES)
     check_length(changes.get("from_"), AUTHOR, ERRORS.AUTHOR_TOO_LONG)
     check_length(changes.get("last_updated_by"), AUTHOR, ERRORS.LAST_UPDATED_BY_TOO_LONG)
