@@ -30,7 +30,7 @@ class Place(msgspec.Struct, frozen=True):
     service_sid: str
 
 
-class Channel(msgspec.Struct):
+class Channel(msgspec.Struct, gc=False):
     JOINED: ClassVar[tuple[str, ...]] = ("account_sid", "service_sid")
 
     key: int
@@ -92,12 +92,10 @@ def wire(channel: Channel, origin: str) -> ChannelResource:
 
 def wires(channels: list[Channel], collection: str) -> list[ChannelResource]:
     """A page of them, below the URL of their collection."""
-    prefix = collection + "/"
-    return [located(channel, prefix + channel.sid) for channel in channels]
+    return [located(channel, f"{collection}/{channel.sid}") for channel in channels]
 
 
 def located(channel: Channel, here: str) -> ChannelResource:
-    messages = here + "/Messages"
     last = channel.last_message_sid
     return ChannelResource(
         channel.sid,
@@ -115,10 +113,10 @@ def located(channel: Channel, here: str) -> ChannelResource:
         here,
         ChannelLinks(
             here + "/Members",
-            messages,
+            here + "/Messages",
             here + "/Invites",
             here + "/Webhooks",
-            None if last is None else f"{messages}/{last}",
+            None if last is None else f"{here}/Messages/{last}",
         ),
     )
 

@@ -14,7 +14,7 @@ DEFAULT = "default"
 MUTED = "muted"
 
 
-class Member(msgspec.Struct):
+class Member(msgspec.Struct, gc=False):
     channel: int
     sid: str
     user: int

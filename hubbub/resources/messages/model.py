@@ -13,7 +13,7 @@ from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes
 BODY_BYTES = 32 * 1024
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     JOINED: ClassVar[tuple[str, ...]] = ()
 
     channel: int

@@ -8,7 +8,7 @@ from hubbub.dates import iso
 from hubbub.resources.services.model import url
 
 
-class User(msgspec.Struct):
+class User(msgspec.Struct, gc=False):
     JOINED: ClassVar[tuple[str, ...]] = ("account_sid", "service_sid", "reachability_enabled")
 
     key: int
