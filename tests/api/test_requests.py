@@ -1,6 +1,9 @@
 """What may be asked in which form: credentials, bodies, encodings, paths and methods, and what every answer carries."""
 
+import contextlib
 import json
+import select
+import socket
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -504,6 +507,21 @@ def test_browser_may_ask_what_is_allowed_without_credentials(anonymous: httpx.Cl
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
+
+
+def test_request_head_without_end_is_cut_off(server: Server) -> None:
+    """A client that goes on sending headers is told so and loses its connection; the server gathers no more."""
+    endless = b"GET /v2/Services HTTP/1.1\r\nHost: x\r\nX-Padding: "
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(endless)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 10_000_000 and not select.select([connection], [], [], 0)[0]:
+                sent += connection.send(b"a" * 4096)
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+    assert 64 * 1024 <= sent < 10_000_000
 
 
 def test_connection_is_kept_for_the_next_request(client: httpx.Client, service: Json) -> None:
