@@ -21,7 +21,7 @@ from hubbub.resources.roles.model import CHANNEL
 from hubbub.resources.services.actions import service_of
 from hubbub.resources.services.model import Service, limits
 from hubbub.resources.users import sql as users
-from hubbub.resources.users.actions import access_user, ensure_user
+from hubbub.resources.users.actions import access_user, end_membership, ensure_user
 from hubbub.resources.users.model import User
 from hubbub.sids import is_sid, new_sid
 from hubbub.storage.database import Contention, Transaction
@@ -154,41 +154,7 @@ async def leave(
     bumped = await channels.bump_channel(tx, member.channel, members=-1)
     if bumped is None:
         raise ERRORS.NOT_FOUND()
-    await end(tx, caller, member, bumped[1], channel, webhook_enabled=webhook_enabled)
-
-
-async def end(
-    tx: Transaction, caller: Caller, member: Member, revision: int, channel: Channel | None, *, webhook_enabled: bool
-) -> None:
-    """The user's half of leaving, once the channel is locked."""
-    user = await users.bump_user(tx, member.user, joined=-1)
-    if user is None:
-        raise ERRORS.NOT_FOUND()
-    member.revision, member.user_revision = revision, user[1]
-    if not await sql.end_membership(tx, member):
-        raise ERRORS.NOT_FOUND()
-    tx.emit(Emitted(MEMBER_REMOVED, member, caller, webhook_enabled, channel))
-
-
-async def leave_everything(tx: Transaction, caller: Caller, user: User) -> None:
-    """End all memberships and invites of a user that is going.
-
-    Every channel is locked before the user, as everywhere; one that the user joins meanwhile is a contention.
-    """
-    leaving = await sql.members_of_user(tx, user.key)
-    revisions = {}
-    for member in leaving:
-        bumped = await channels.bump_channel(tx, member.channel, members=-1)
-        if bumped is None:
-            raise Contention
-        revisions[member.channel] = bumped[1]
-    if await users.bump_user(tx, user.key) is None:
-        raise ERRORS.NOT_FOUND()
-    if len(await sql.members_of_user(tx, user.key)) != len(leaving):
-        raise Contention
-    for member in leaving:
-        await end(tx, caller, member, revisions[member.channel], None, webhook_enabled=False)
-    await invites.remove_invites_of_user(tx, user.key)
+    await end_membership(tx, caller, member, bumped[1], channel, webhook_enabled=webhook_enabled)
 
 
 async def access_user_channel(

@@ -4,8 +4,10 @@ from msgspec.structs import replace
 
 from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
-from hubbub.events import USER_ADDED, USER_UPDATED
+from hubbub.events import MEMBER_REMOVED, USER_ADDED, USER_UPDATED
 from hubbub.resources.bindings import sql as bindings
+from hubbub.resources.channels import sql as channels
+from hubbub.resources.channels.model import Channel
 from hubbub.resources.checks import (
     NAME,
     USER_ATTRIBUTES,
@@ -14,6 +16,9 @@ from hubbub.resources.checks import (
     check_length,
     null_if_empty,
 )
+from hubbub.resources.invites import sql as invites
+from hubbub.resources.members import sql as members
+from hubbub.resources.members.model import Member
 from hubbub.resources.roles.actions import check_role_sid
 from hubbub.resources.roles.model import DEPLOYMENT
 from hubbub.resources.services.actions import access_service
@@ -21,7 +26,7 @@ from hubbub.resources.services.model import Service
 from hubbub.resources.users import sql
 from hubbub.resources.users.model import User
 from hubbub.sids import is_sid, new_sid
-from hubbub.storage.database import Transaction
+from hubbub.storage.database import Contention, Transaction
 from hubbub.storage.pages import Slice, Window
 
 
@@ -126,10 +131,42 @@ async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, 
 
 async def delete_user(chat: Chat, caller: Caller, user: User) -> None:
     """The user leaves every channel, its invites and bindings go, its messages stay; the identity is free again."""
-    from hubbub.resources.members.actions import leave_everything  # noqa: PLC0415 - members know users, too
-
     async with chat.transaction() as tx:
         await leave_everything(tx, caller, user)
         await bindings.remove_bindings_of_user(tx, user.service, user.key)
         if not await sql.remove_user(tx, user.key):
             raise ERRORS.NOT_FOUND()
+
+
+async def end_membership(
+    tx: Transaction, caller: Caller, member: Member, revision: int, channel: Channel | None, *, webhook_enabled: bool
+) -> None:
+    """The user's half of leaving, once the channel is locked."""
+    user = await sql.bump_user(tx, member.user, joined=-1)
+    if user is None:
+        raise ERRORS.NOT_FOUND()
+    member.revision, member.user_revision = revision, user[1]
+    if not await members.end_membership(tx, member):
+        raise ERRORS.NOT_FOUND()
+    tx.emit(Emitted(MEMBER_REMOVED, member, caller, webhook_enabled, channel))
+
+
+async def leave_everything(tx: Transaction, caller: Caller, user: User) -> None:
+    """End all memberships and invites of a user that is going.
+
+    Every channel is locked before the user, as everywhere; one that the user joins meanwhile is a contention.
+    """
+    leaving = await members.members_of_user(tx, user.key)
+    revisions = {}
+    for member in leaving:
+        bumped = await channels.bump_channel(tx, member.channel, members=-1)
+        if bumped is None:
+            raise Contention
+        revisions[member.channel] = bumped[1]
+    if await sql.bump_user(tx, user.key) is None:
+        raise ERRORS.NOT_FOUND()
+    if len(await members.members_of_user(tx, user.key)) != len(leaving):
+        raise Contention
+    for member in leaving:
+        await end_membership(tx, caller, member, revisions[member.channel], None, webhook_enabled=False)
+    await invites.remove_invites_of_user(tx, user.key)
