@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: Annotated[
         str,
         Meta(
-            description="`sqlite:///path/to/file` (`sqlite:////path` with four strokes begins at the root) or "
+            description="`sqlite:///path/to/file` (`sqlite:////path` with four slashes begins at the root) or "
             "`postgresql://user:password@host/name`; "
             "empty means the file hubbub.db in the data folder."
         ),
