@@ -1,5 +1,7 @@
 """Roles: which permissions each type may have, the four first ones, and when a role can go."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -297,6 +299,20 @@ def test_role_stays_in_use_when_an_invite_becomes_a_member(client: httpx.Client,
     create_member(client, channel, "alice")
 
     still_in_use(client, role)
+
+
+def test_role_is_never_deleted_and_assigned_at_once(client: httpx.Client, service: Json, channel: Json) -> None:
+    """Of an assignment and a deletion in the same moment one succeeds and the other is refused."""
+    outcomes = set()
+    with ThreadPoolExecutor(2) as threads:
+        for n in range(20):
+            role = create_role(client, service, "channel", "sendMessage")
+            form = {"Identity": f"member-{n}", "RoleSid": role["sid"]}
+            assigning = threads.submit(client.post, at(channel, "Members"), data=form)
+            deleting = threads.submit(client.delete, at(role))
+            outcomes.add((assigning.result().status_code, deleting.result().status_code))
+
+    assert outcomes <= {(201, 409), (400, 204)}
 
 
 def test_roles_are_listed_in_creation_order_page_by_page(client: httpx.Client, service: Json) -> None:

@@ -15,7 +15,7 @@ from hubbub.resources.roles.model import (
 from hubbub.resources.services import sql as services
 from hubbub.resources.services.actions import access_service
 from hubbub.resources.services.model import Service
-from hubbub.storage.database import Reader
+from hubbub.storage.database import Transaction
 from hubbub.storage.pages import Slice, Window
 
 WRONG_SCOPE: dict[str, Kind] = {
@@ -33,9 +33,9 @@ async def access_role(chat: Chat, caller: Caller, service_sid: str, sid: str) ->
     return role, service
 
 
-async def check_role_sid(reader: Reader, service: int, sid: str, type_: str) -> None:
-    """The role can be assigned. Raises ERRORS.ROLE_NOT_FOUND, or the error of a role of the other type."""
-    role = await sql.get_role(reader, service, sid)
+async def check_role_sid(tx: Transaction, service: int, sid: str, type_: str) -> None:
+    """The role can be assigned, and stays until it is. Raises ERRORS.ROLE_NOT_FOUND, or that of the other type."""
+    role = await sql.lock_role(tx, service, sid)
     if role is None:
         raise ERRORS.ROLE_NOT_FOUND()
     if role.type != type_:
@@ -73,7 +73,8 @@ async def delete_role(chat: Chat, role: Role) -> None:
         service = await services.lock_service(tx, role.service)
         if service is None:
             raise ERRORS.SERVICE_NOT_FOUND()
+        if await sql.lock_role(tx, role.service, role.sid) is None:
+            raise ERRORS.NOT_FOUND()
         if role.sid in service.default_roles or await sql.is_assigned(tx, role):
             raise ERRORS.IN_USE()
-        if not await sql.remove_role(tx, role):
-            raise ERRORS.NOT_FOUND()
+        await sql.remove_role(tx, role)

@@ -17,6 +17,14 @@ async def get_role(reader: Reader, service: int, sid: str) -> Role | None:
     return Role(*row) if row else None
 
 
+async def lock_role(tx: Transaction, service: int, sid: str) -> Role | None:
+    """The role, held until the transaction ends: who assigns it and who deletes it wait for each other."""
+    row = await tx.fetch_one(
+        f"UPDATE roles SET type = type WHERE service = $1 AND sid = $2 RETURNING {columns(Role)}", service, sid
+    )
+    return Role(*row) if row else None
+
+
 async def set_permissions(tx: Transaction, role: Role) -> bool:
     """False when the role was deleted meanwhile."""
     row = await tx.fetch_one(
@@ -41,10 +49,8 @@ async def is_assigned(reader: Reader, role: Role) -> bool:
     return row is not None and bool(row[0])
 
 
-async def remove_role(tx: Transaction, role: Role) -> bool:
-    """False when it was deleted before."""
-    row = await tx.fetch_one("DELETE FROM roles WHERE service = $1 AND sid = $2 RETURNING sid", role.service, role.sid)
-    return row is not None
+async def remove_role(tx: Transaction, role: Role) -> None:
+    await tx.fetch_one("DELETE FROM roles WHERE service = $1 AND sid = $2 RETURNING sid", role.service, role.sid)
 
 
 async def purge_service(tx: Transaction, service: int) -> None:
