@@ -12,6 +12,8 @@ import pytest
 from hubbub import events
 from hubbub.app import build_app, open_chat
 from hubbub.chat import Chat, Emitted
+from hubbub.resources.invites.model import Invite
+from hubbub.resources.members.model import Member
 from hubbub.serve import first_account
 from hubbub.settings import load
 from tests.api.steps import Json
@@ -104,6 +106,22 @@ async def test_each_change_emits_its_events(life: Life, headers: dict[str, str])
             asked = headers == ASKED and not by_user_deletion and not horizon and each.event not in NEVER_ASKED
             assert each.webhook_enabled is asked, (method, path)
             assert each.caller.identity is None
+
+
+async def test_events_carry_the_record_with_its_revision(life: Life) -> None:
+    """The revisions of a channel follow each other without a gap in its events, and those of a user in the user's."""
+    by_channel: list[int] = []
+    by_user: list[int] = []
+    for method, path, form, _ in CHANGES:
+        for each in await life.change(method, path, form, {}):
+            if each.event.hears is events.Hears.CHANNEL:
+                by_channel.append(each.record.revision)
+            if getattr(each.record, "identity", None) == "alice":
+                seen_by_user = isinstance(each.record, Invite | Member)
+                by_user.append(each.record.user_revision if seen_by_user else each.record.revision)
+
+    assert by_channel == list(range(len(by_channel)))
+    assert by_user == list(range(5))  # added, updated, invited, joined, left because it was deleted
 
 
 async def test_refused_change_emits_nothing(life: Life) -> None:

@@ -77,7 +77,7 @@ async def register_binding(
     async with chat.transaction() as tx:
         if await credentials.get_credential(tx, service.account, credential_sid) is None:
             raise ERRORS.NOT_FOUND()
-        if not await users.update_user(tx, user.key, {"is_notifiable": 1}):
+        if await users.update_user(tx, user.key, {"is_notifiable": 1}) is None:
             raise ERRORS.NOT_FOUND()
         return await sql.put_binding(tx, binding)
 

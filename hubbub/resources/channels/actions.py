@@ -124,6 +124,7 @@ async def delete_channel(chat: Chat, caller: Caller, channel: Channel, *, webhoo
         revision = await sql.mark_deleted(tx, channel.key)
         if revision is None:
             raise ERRORS.NOT_FOUND()
+        channel.revision = channel.last_revision = revision
         await users.leave_deleted_channel(tx, channel.key)
         await members.end_memberships(tx, channel.key, revision)
         await invites.end_invites(tx, channel.key)

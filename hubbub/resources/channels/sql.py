@@ -46,6 +46,12 @@ async def is_unique_name_taken(reader: Reader, channel: Channel, unique_name: st
     return await reader.fetch_one(sql, channel.service, unique_name, channel.key) is not None
 
 
+async def lock_channel(tx: Transaction, key: int) -> bool:
+    """Hold the row without a new revision, for what no listener of the channel sees; False when it was deleted."""
+    row = await tx.fetch_one("UPDATE channels SET deleted = 0 WHERE key = $1 AND deleted = 0 RETURNING key", key)
+    return row is not None
+
+
 async def bump_channel(tx: Transaction, key: int, *, members: int = 0, messages: int = 0) -> tuple[int, int] | None:
     """Hold the row, count members and messages more or fewer, take the next revision.
 

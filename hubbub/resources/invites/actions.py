@@ -38,7 +38,7 @@ async def create_invite(chat: Chat, caller: Caller, channel: Channel, identity: 
     """
     moment = chat.clock()
     async with chat.transaction() as tx:
-        if await channels.bump_channel(tx, channel.key) is None:
+        if not await channels.lock_channel(tx, channel.key):
             raise ERRORS.NOT_FOUND()
         service = await service_of(tx, channel.service)
         user = await users.user_of_service(tx, service.key, identity)
@@ -74,6 +74,7 @@ async def delete_invite(chat: Chat, caller: Caller, channel: Channel, invite: In
         bumped = await users.bump_user(tx, invite.user)
         if bumped is None:
             raise ERRORS.NOT_FOUND()
-        if await sql.end_invite_of(tx, channel.key, invite.identity, bumped[1]) is None:
+        ended = await sql.end_invite_of(tx, channel.key, invite.identity, bumped[1])
+        if ended is None:
             raise ERRORS.NOT_FOUND()
-        tx.emit(Emitted(INVITE_REMOVED, invite, caller, webhook_enabled=False, channel=channel))
+        tx.emit(Emitted(INVITE_REMOVED, ended, caller, webhook_enabled=False, channel=channel))

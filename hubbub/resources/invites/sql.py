@@ -28,16 +28,16 @@ async def get_invite_by_identity(reader: Reader, channel: int, identity: str) ->
     return Invite(*row) if row else None
 
 
-async def end_invite_of(tx: Transaction, channel: int, identity: str, user_revision: int) -> str | None:
-    """Use up or drop the identity's invite; the role that it promised, or None where there was none."""
+async def end_invite_of(tx: Transaction, channel: int, identity: str, user_revision: int) -> Invite | None:
+    """Use up or drop the identity's invite; the invite as it ended, or None where there was none."""
     row = await tx.fetch_one(
         "UPDATE invites SET deleted = 1, user_revision = $3 "
-        "WHERE channel = $1 AND identity = $2 AND deleted = 0 RETURNING role_sid",
+        f"WHERE channel = $1 AND identity = $2 AND deleted = 0 RETURNING {columns(Invite)}",
         channel,
         identity,
         user_revision,
     )
-    return row[0] if row else None
+    return Invite(*row) if row else None
 
 
 async def end_invites(tx: Transaction, channel: int) -> None:

@@ -3,7 +3,6 @@
 from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
 from hubbub.events import (
-    INVITE_REMOVED,
     MEMBER_ADDED,
     MEMBER_REMOVED,
     MEMBER_UPDATED,
@@ -14,6 +13,7 @@ from hubbub.resources.channels.actions import access_channel
 from hubbub.resources.channels.model import Channel
 from hubbub.resources.checks import check_identity
 from hubbub.resources.invites import sql as invites
+from hubbub.resources.invites.actions import access_invite, delete_invite
 from hubbub.resources.members import sql
 from hubbub.resources.members.model import DEFAULT, Member, UserChannel, check_changes
 from hubbub.resources.roles.actions import check_role_sid
@@ -77,7 +77,8 @@ async def add_member(
             user=user.key,
             channel_sid=channel.sid,
             identity=identity,
-            role_sid=changes.get("role_sid") or (invite or default_role_sid(service, channel, identity)),
+            role_sid=changes.get("role_sid")
+            or (invite.role_sid if invite else default_role_sid(service, channel, identity)),
             attributes=changes.get("attributes", "{}"),
             last_consumed_message_index=changes.get("last_consumed_message_index"),
             last_consumption_timestamp=changes.get("last_consumption_timestamp"),
@@ -214,9 +215,5 @@ async def delete_user_channel(
     member = await sql.get_member_by_identity(chat.database, channel.key, user.identity)
     if member is not None:
         await remove_member(chat, caller, channel, member, webhook_enabled=webhook_enabled)
-        return
-    async with chat.transaction() as tx:
-        bumped = await users.bump_user(tx, user.key)
-        if bumped is None or await invites.end_invite_of(tx, channel.key, user.identity, bumped[1]) is None:
-            raise ERRORS.NOT_FOUND()
-        tx.emit(Emitted(INVITE_REMOVED, user, caller, webhook_enabled=False, channel=channel))
+    else:
+        await delete_invite(chat, caller, channel, await access_invite(chat, channel, user.identity))

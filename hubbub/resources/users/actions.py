@@ -122,9 +122,10 @@ async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, 
     async with chat.transaction() as tx:
         if "role_sid" in changes:
             await check_role_sid(tx, user.service, changes["role_sid"], DEPLOYMENT)
-        if not await sql.update_user(tx, user.key, changes):
+        revision = await sql.update_user(tx, user.key, changes)
+        if revision is None:
             raise ERRORS.NOT_FOUND()
-        updated = replace(user, **changes)
+        updated = replace(user, **changes, revision=revision, last_revision=revision)
         tx.emit(Emitted(USER_UPDATED, updated, caller, webhook_enabled))
     return updated
 
@@ -163,7 +164,7 @@ async def leave_everything(tx: Transaction, caller: Caller, user: User) -> None:
         if bumped is None:
             raise Contention
         revisions[member.channel] = bumped[1]
-    if await sql.bump_user(tx, user.key) is None:
+    if not await sql.lock_user(tx, user.key):
         raise ERRORS.NOT_FOUND()
     if len(await members.members_of_user(tx, user.key)) != len(leaving):
         raise Contention

@@ -39,6 +39,12 @@ async def user_of_service(reader: Reader, service: int, identity: str) -> User |
     return User(*row) if row else None
 
 
+async def lock_user(tx: Transaction, key: int) -> bool:
+    """Hold the row without a new revision; False when the user was deleted."""
+    row = await tx.fetch_one("UPDATE users SET service = service WHERE key = $1 RETURNING key", key)
+    return row is not None
+
+
 async def bump_user(tx: Transaction, key: int, joined: int = 0) -> tuple[int, int] | None:
     """Hold the row, count `joined` channels more or fewer, take the next revision.
 
@@ -53,15 +59,15 @@ async def bump_user(tx: Transaction, key: int, joined: int = 0) -> tuple[int, in
     return (row[0], row[1]) if row else None
 
 
-async def update_user(tx: Transaction, key: int, changed: dict[str, Any]) -> bool:
-    """Change the user's own data under its next revision; False when the user was deleted."""
+async def update_user(tx: Transaction, key: int, changed: dict[str, Any]) -> int | None:
+    """Change the user's own data under its next revision, and return that; None when the user was deleted."""
     row = await tx.fetch_one(
         "UPDATE users SET last_revision = last_revision + 1, revision = last_revision + 1, "
-        f"{assignments(changed, 2)} WHERE key = $1 RETURNING key",
+        f"{assignments(changed, 2)} WHERE key = $1 RETURNING revision",
         key,
         *changed.values(),
     )
-    return row is not None
+    return row[0] if row else None
 
 
 async def leave_deleted_channel(tx: Transaction, channel: int) -> None:

@@ -30,7 +30,7 @@ async def create_webhook(chat: Chat, channel: Channel, type_: str, configuration
     moment = chat.clock()
     webhook = Webhook(channel.key, new_sid("WH"), type_, content, moment, moment)
     async with chat.transaction() as tx:
-        if await channels.bump_channel(tx, channel.key) is None:
+        if not await channels.lock_channel(tx, channel.key):
             raise ERRORS.NOT_FOUND()
         if await sql.count_webhooks(tx, channel.key) >= MOST:
             raise ERRORS.TOO_MANY_WEBHOOKS()
@@ -43,7 +43,7 @@ async def update_webhook(chat: Chat, channel: Channel, webhook: Webhook, configu
     if not configuration:
         return webhook
     async with chat.transaction() as tx:
-        if await channels.bump_channel(tx, channel.key) is None:
+        if not await channels.lock_channel(tx, channel.key):
             raise ERRORS.NOT_FOUND()
         current = await sql.get_webhook(tx, channel.key, webhook.sid)
         if current is None:
