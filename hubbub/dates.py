@@ -1,8 +1,13 @@
 """Points in time: whole milliseconds since 1970 inside, ISO 8601 outside."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
+LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
 
 
 def now() -> int:
@@ -18,10 +23,10 @@ def parse_date(text: str) -> int:
     parsed = datetime.fromisoformat(text.strip())
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    try:
-        return int(parsed.astimezone(UTC).timestamp() * 1000)
-    except OverflowError as error:
-        raise ValueError(f"{text!r} is out of range") from error
+    date = (parsed - EPOCH) // MILLISECOND
+    if not FIRST <= date <= LAST:  # an offset may lead out of the years that can be written
+        raise ValueError(f"{text!r} is out of range")
+    return date
 
 
 @lru_cache(maxsize=8192)

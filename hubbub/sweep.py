@@ -37,6 +37,10 @@ async def keep_sweeping(chat: Chat) -> None:
             log.warning("sweeping stopped and will be tried again: %s", error)
             await asyncio.sleep(RETRY_SECONDS)
             continue
+        except Exception:  # what nobody thought of must not end the sweeping for good
+            log.exception("sweeping failed and will be tried again")
+            await asyncio.sleep(RETRY_SECONDS)
+            continue
         await chat.to_sweep.wait()
 
 

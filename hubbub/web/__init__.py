@@ -1,1 +1,1 @@
-"""HTTP and the wire rules. Knows nothing about chat."""
+"""HTTP and the wire rules. Of the chat it knows only the context and the caller that it hands on."""

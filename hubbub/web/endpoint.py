@@ -30,8 +30,8 @@ Handler = Callable[..., Awaitable[Any]]
 class Operation:
     """One operation of the API: a method on a path, its contract, its handler and its success status.
 
-    A handler returns a resource (a dict), a `Page`, None after a deletion, or an ASGI application that answers.
-    One marked `raw` reads the request's body by itself; one marked `anonymous` needs no credentials.
+    A handler returns a resource (a dict or a struct), a `Page`, None after a deletion, or an ASGI application that
+    answers. One marked `raw` reads the request's body by itself; one marked `anonymous` needs no credentials.
     """
 
     def __init__(

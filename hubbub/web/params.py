@@ -27,8 +27,6 @@ Date = NewType("Date", int)  # milliseconds since 1970
 
 LARGEST_INTEGER = 2**63 - 1
 
-Fields = dict[str, list[str]]
-
 
 class Parameter(msgspec.Struct):
     """One field of a contract: the handler's name, the wire's, how to read it and what to say when it can't be."""
