@@ -5,6 +5,7 @@ A setting comes from a flag `--name`, else from the environment `HUBBUB_NAME`, e
 """
 
 import base64
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from hubbub.sids import is_sid
 
 PREFIX = "HUBBUB_"
 KEY_BYTES = 32
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class BadSettings(Exception):  # noqa: N818 - it names what is wrong
@@ -73,6 +76,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=150, description="Largest media file that an upload may have, in megabytes.")
     ] = 150
     media_link_seconds: Annotated[int, Meta(ge=1, description="Seconds for which a temporary media URL works.")] = 300
+    webhook_allow: Annotated[
+        str,
+        Meta(
+            description="Networks, comma-separated, such as 10.0.0.0/8, that webhooks may reach although they are not "
+            "public; empty means none."
+        ),
+    ] = ""
     shutdown_seconds: Annotated[
         int, Meta(ge=1, description="Seconds that requests in flight are given at the end.")
     ] = 8
@@ -83,6 +93,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{Path(self.data_dir) / 'hubbub.db'}"
+
+    @property
+    def webhook_networks(self) -> tuple[Network, ...]:
+        """What `webhook_allow` names. Raises BadSettings."""
+        return tuple(parse_network(name.strip()) for name in self.webhook_allow.split(",") if name.strip())
 
 
 def table() -> list[tuple[str, str, Any, str]]:
@@ -145,6 +160,17 @@ def check(settings: Settings) -> None:
         raise BadSettings("HUBBUB_PUBLIC_URL must begin with http:// or https://.")
     if settings.encryption_key:
         decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY")
+    _ = settings.webhook_networks
+
+
+def parse_network(name: str) -> Network:
+    """The network that is written as an address or a CIDR. Raises BadSettings."""
+    try:
+        return ipaddress.ip_network(name)
+    except ValueError as error:
+        raise BadSettings(
+            f"HUBBUB_WEBHOOK_ALLOW has {name!r}, which is no network ({error}): write 10.0.0.0/8, fd00::/8 or the like."
+        ) from error
 
 
 def decode_key(text: str, where: str) -> bytes:
