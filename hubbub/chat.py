@@ -54,15 +54,18 @@ class Emitted(msgspec.Struct, frozen=True):
 class Hooks(Protocol):
     """The pre-event webhooks: asked before an end user's action, outside any transaction."""
 
-    async def before(self, event: Event, caller: Caller, record: Any, changes: Changes) -> Changes:
-        """The changes as the hook wants them. Raises the error that the user is told when the hook refuses."""
+    async def before(self, event: Event, caller: Caller, place: Any, record: Any) -> Changes:
+        """What the hook wants changed of the record, which is as it will be when the action goes ahead.
+
+        `place` is the record's channel, None for a user. Raises ERRORS.CANCELLED when the hook refuses.
+        """
 
 
 class NoHooks:
     """Every action goes ahead as it is."""
 
-    async def before(self, event: Event, caller: Caller, record: Any, changes: Changes) -> Changes:  # noqa: ARG002
-        return changes
+    async def before(self, event: Event, caller: Caller, place: Any, record: Any) -> Changes:  # noqa: ARG002
+        return {}
 
 
 class Chat:

@@ -52,6 +52,7 @@ class ERRORS:
     INVALID_TYPING_INDICATOR = Kind(50053, 400, "Invalid typing indicator format")
     INVALID_WEBHOOK = Kind(50054, 400, "Invalid webhook format")
     INVALID_WEBHOOK_METHOD = Kind(50055, 400, "Invalid webhook method")
+    CANCELLED = Kind(50056, 403, "Webhook cancelled processing of command")
     TEMPLATE_TOO_LONG = Kind(50058, 400, "Notification template too long")
     SOUND_TOO_LONG = Kind(50059, 400, "Notification sound name too long")
     INVALID_USER_CHANNELS_LIMIT = Kind(50060, 400, "Invalid user channels limit format")

@@ -31,6 +31,7 @@ from tests.harness import Server
 # Rows that no request to a healthy server meets, and why.
 OUT_OF_REACH = {
     "CONFLICT": "needs two nodes that keep getting in each other's way",
+    "CANCELLED": "is told to end users only: see tests/delivery",
     "INTERNAL": "is the answer to a fault of our own",
     "UNAVAILABLE": "needs a database or a disk that is away: tests/robustness",
 }
@@ -55,6 +56,7 @@ TABLE = {
     "INVALID_TYPING_INDICATOR": (50053, 400, "Invalid typing indicator format"),
     "INVALID_WEBHOOK": (50054, 400, "Invalid webhook format"),
     "INVALID_WEBHOOK_METHOD": (50055, 400, "Invalid webhook method"),
+    "CANCELLED": (50056, 403, "Webhook cancelled processing of command"),
     "TEMPLATE_TOO_LONG": (50058, 400, "Notification template too long"),
     "SOUND_TOO_LONG": (50059, 400, "Notification sound name too long"),
     "INVALID_USER_CHANNELS_LIMIT": (50060, 400, "Invalid user channels limit format"),

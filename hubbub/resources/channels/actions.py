@@ -80,7 +80,7 @@ async def create_channel(
     )
     channel = replace(channel, **changes)
     if caller.identity is not None:
-        changed = await chat.hooks.before(CHANNEL_ADDED, caller, channel, {})
+        changed = await chat.hooks.before(CHANNEL_ADDED, caller, channel, channel)
         check_changes(changed)
         channel = replace(channel, **changed)
     async with chat.transaction() as tx:
@@ -101,8 +101,9 @@ async def update_channel(
     if not changes:
         return channel
     if caller.identity is not None:
-        changes = await chat.hooks.before(CHANNEL_UPDATED, caller, channel, changes)
-        check_changes(changes)
+        changed = await chat.hooks.before(CHANNEL_UPDATED, caller, channel, replace(channel, **changes))
+        check_changes(changed)
+        changes = changes | changed
     changes.setdefault("date_updated", chat.clock())
     async with chat.transaction() as tx:
         name = changes.get("unique_name")
@@ -119,7 +120,7 @@ async def update_channel(
 async def delete_channel(chat: Chat, caller: Caller, channel: Channel, *, webhook_enabled: bool) -> None:
     """The channel, its members and invites vanish at once; messages and files are swept afterwards."""
     if caller.identity is not None:
-        await chat.hooks.before(CHANNEL_DESTROYED, caller, channel, {})
+        await chat.hooks.before(CHANNEL_DESTROYED, caller, channel, channel)
     async with chat.transaction() as tx:
         revision = await sql.mark_deleted(tx, channel.key)
         if revision is None:

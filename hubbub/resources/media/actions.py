@@ -19,7 +19,7 @@ from hubbub.resources.media.model import (
 )
 from hubbub.resources.services.model import Service
 from hubbub.sids import is_sid, new_sid
-from hubbub.storage.database import Transaction
+from hubbub.storage.database import Reader, Transaction
 
 
 async def access_media(chat: Chat, service: Service, sid: str) -> Media:
@@ -81,16 +81,30 @@ async def upload_media(
     return media
 
 
+async def describe_media(chat: Chat, place: Place, sid: str) -> str:
+    """The JSON that a message with this file would carry. Raises as `attach_media`, which has the last word."""
+    media = await find_media(chat.database, place, sid)
+    if media.message_sid is not None:
+        raise ERRORS.MEDIA_ALREADY_SENT()
+    return in_message(media)
+
+
+async def find_media(reader: Reader, place: Place, sid: str) -> Media:
+    """Raises ERRORS.INVALID_MEDIA_SID or ERRORS.MEDIA_NOT_FOUND."""
+    if not is_sid(sid, "ME"):
+        raise ERRORS.INVALID_MEDIA_SID()
+    media = await sql.get_media(reader, place.service, sid)
+    if media is None:
+        raise ERRORS.MEDIA_NOT_FOUND()
+    return media
+
+
 async def attach_media(tx: Transaction, place: Place, message_sid: str, media_sid: str, moment: int) -> str:
     """Give the file to a message, once; the JSON that the message carries.
 
     Raises ERRORS.INVALID_MEDIA_SID, ERRORS.MEDIA_NOT_FOUND or ERRORS.MEDIA_ALREADY_SENT.
     """
-    if not is_sid(media_sid, "ME"):
-        raise ERRORS.INVALID_MEDIA_SID()
-    media = await sql.get_media(tx, place.service, media_sid)
-    if media is None:
-        raise ERRORS.MEDIA_NOT_FOUND()
+    media = await find_media(tx, place, media_sid)
     if not await sql.attach(tx, media, place.key, place.sid, message_sid, moment):
         raise ERRORS.MEDIA_ALREADY_SENT()
     return in_message(media)

@@ -1,5 +1,7 @@
 """What can be done with memberships."""
 
+from msgspec.structs import replace
+
 from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
 from hubbub.events import (
@@ -14,6 +16,7 @@ from hubbub.resources.channels.model import Channel
 from hubbub.resources.checks import check_identity
 from hubbub.resources.invites import sql as invites
 from hubbub.resources.invites.actions import access_invite, delete_invite
+from hubbub.resources.invites.model import Invite
 from hubbub.resources.members import sql
 from hubbub.resources.members.model import DEFAULT, Member, UserChannel, check_changes
 from hubbub.resources.roles.actions import check_role_sid
@@ -53,50 +56,63 @@ async def add_member(
     check_identity(identity)
     moment = chat.clock()
     check_changes(changes, moment)
+    created: int = changes.get("date_created", moment)
+    member = Member(
+        channel=channel.key,
+        sid=new_sid("MB"),
+        user=0,
+        channel_sid=channel.sid,
+        identity=identity,
+        role_sid="",
+        attributes="{}",
+        last_consumed_message_index=None,
+        last_consumption_timestamp=None,
+        notification_level=DEFAULT,
+        date_created=created,
+        date_updated=created,
+        revision=0,
+        user_revision=0,
+    )
+    member = replace(member, **changes)
     if caller.identity is not None:
-        changes = await chat.hooks.before(MEMBER_ADDED, caller, channel, changes | {"identity": identity})
-        identity = changes.pop("identity")
-        check_changes(changes, moment)
+        member = await offer(chat, caller, channel, member)
     async with chat.transaction() as tx:
         bumped = await channels.bump_channel(tx, channel.key, members=1)
         if bumped is None:
             raise ERRORS.NOT_FOUND()
-        members_count, revision = bumped
+        members_count, member.revision = bumped
         if await sql.get_member_by_identity(tx, channel.key, identity):
             raise ERRORS.MEMBER_EXISTS()
         service = await service_of(tx, channel.service)
         if members_count > limits(service).channel_members:
             raise ERRORS.CHANNEL_MEMBER_LIMIT()
         user = await ensure_user(chat, tx, caller, service, identity, webhook_enabled=webhook_enabled)
-        user_revision = await join(tx, service, user)
-        invite = await invites.end_invite_of(tx, channel.key, identity, user_revision)
-        created: int = changes.get("date_created", moment)
-        member = Member(
-            channel=channel.key,
-            sid=new_sid("MB"),
-            user=user.key,
-            channel_sid=channel.sid,
-            identity=identity,
-            role_sid=changes.get("role_sid")
-            or (invite.role_sid if invite else default_role_sid(service, channel, identity)),
-            attributes=changes.get("attributes", "{}"),
-            last_consumed_message_index=changes.get("last_consumed_message_index"),
-            last_consumption_timestamp=changes.get("last_consumption_timestamp"),
-            notification_level=DEFAULT,
-            date_created=created,
-            date_updated=changes.get("date_updated", created),
-            revision=revision,
-            user_revision=user_revision,
-        )
-        if "role_sid" in changes:
+        member.user = user.key
+        member.user_revision = await join(tx, service, user)
+        invite = await invites.end_invite_of(tx, channel.key, identity, member.user_revision)
+        if member.role_sid:
             await check_role_sid(tx, service.key, member.role_sid, CHANNEL)
+        else:
+            member.role_sid = default_role_sid(service, channel, identity, invite)
         await sql.add_member(tx, member)
         tx.emit(Emitted(MEMBER_ADDED, member, caller, webhook_enabled, channel))
     return member
 
 
-def default_role_sid(service: Service, channel: Channel, identity: str) -> str:
-    """The creator of a channel gets a role of its own when it joins."""
+async def offer(chat: Chat, caller: Caller, channel: Channel, member: Member) -> Member:
+    """The membership as the pre-event webhook lets an end user begin it; it is shown the role that is due."""
+    service = await service_of(chat.database, channel.service)
+    invite = await invites.get_invite_by_identity(chat.database, channel.key, member.identity)
+    due = member.role_sid or default_role_sid(service, channel, member.identity, invite)
+    changed = await chat.hooks.before(MEMBER_ADDED, caller, channel, replace(member, role_sid=due))
+    check_changes(changed, member.date_created)
+    return replace(member, **changed)
+
+
+def default_role_sid(service: Service, channel: Channel, identity: str, invite: Invite | None) -> str:
+    """That of the invite; else the creator of a channel gets a role of its own when it joins."""
+    if invite is not None:
+        return invite.role_sid
     if identity == channel.created_by:
         return service.default_channel_creator_role_sid
     return service.default_channel_role_sid
@@ -122,8 +138,9 @@ async def update_member(
     if not changes:
         return member
     if caller.identity is not None:
-        changes = await chat.hooks.before(MEMBER_UPDATED, caller, member, changes)
-        check_changes(changes, moment)
+        changed = await chat.hooks.before(MEMBER_UPDATED, caller, channel, replace(member, **changes))
+        check_changes(changed, moment)
+        changes |= changed
     changes.setdefault("date_updated", moment)
     async with chat.transaction() as tx:
         bumped = await channels.bump_channel(tx, channel.key)
@@ -143,7 +160,7 @@ async def update_member(
 async def remove_member(chat: Chat, caller: Caller, channel: Channel, member: Member, *, webhook_enabled: bool) -> None:
     """The user leaves the channel; its messages stay."""
     if caller.identity is not None:
-        await chat.hooks.before(MEMBER_REMOVED, caller, member, {})
+        await chat.hooks.before(MEMBER_REMOVED, caller, channel, member)
     async with chat.transaction() as tx:
         await leave(tx, caller, member, channel, webhook_enabled=webhook_enabled)
 

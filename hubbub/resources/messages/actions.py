@@ -14,7 +14,7 @@ from hubbub.resources.channels import sql as channels
 from hubbub.resources.channels.actions import access_channel
 from hubbub.resources.channels.model import Channel, Place
 from hubbub.resources.media import sql as media
-from hubbub.resources.media.actions import attach_media
+from hubbub.resources.media.actions import attach_media, describe_media
 from hubbub.resources.messages import sql
 from hubbub.resources.messages.model import Draft, Message, check_changes
 from hubbub.sids import new_sid
@@ -59,10 +59,7 @@ async def send_message(
     check_changes(changes)
     message = draft(chat, caller, place, changes)
     if caller.identity is not None:
-        event = MESSAGE_SENT if media_sid is None else MEDIA_MESSAGE_SENT
-        changed = await chat.hooks.before(event, caller, message, {})
-        check_changes(changed)
-        message = replace(message, **changed)
+        message = await offer(chat, caller, place, message, media_sid)
     item = Draft(place, message, caller, webhook_enabled)
     try:
         if media_sid is None:
@@ -74,6 +71,17 @@ async def send_message(
         if error.code == ERRORS.NOT_FOUND.code:
             raise await missing(chat, caller, place) from error
         raise
+
+
+async def offer(chat: Chat, caller: Caller, place: Place, message: Message, media_sid: str | None) -> Message:
+    """The message as the pre-event webhook lets an end user send it."""
+    if media_sid is None:
+        changed = await chat.hooks.before(MESSAGE_SENT, caller, place, message)
+    else:
+        proposed = replace(message, media=await describe_media(chat, place, media_sid))
+        changed = await chat.hooks.before(MEDIA_MESSAGE_SENT, caller, place, proposed)
+    check_changes(changed)
+    return replace(message, **changed)
 
 
 def draft(chat: Chat, caller: Caller, place: Place, changes: Changes) -> Message:
@@ -130,6 +138,12 @@ async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exceptio
     return [item.message if item.message.channel in room else ERRORS.NOT_FOUND() for item in drafts]
 
 
+def check_update(message: Message, changes: Changes) -> None:
+    check_changes(changes)
+    if message.media is not None and "body" in changes:
+        raise ERRORS.MEDIA_BODY_UPDATE()
+
+
 async def update_message(
     chat: Chat, caller: Caller, place: Place, message: Message, changes: Changes, *, webhook_enabled: bool
 ) -> Message:
@@ -137,14 +151,14 @@ async def update_message(
 
     Raises ERRORS.MEDIA_BODY_UPDATE, or the error of the first value that will not do.
     """
-    check_changes(changes)
-    if message.media is not None and "body" in changes:
-        raise ERRORS.MEDIA_BODY_UPDATE()
+    check_update(message, changes)
     if not changes:
         return message
     if caller.identity is not None:
-        changes = await chat.hooks.before(MESSAGE_UPDATED, caller, message, changes)
-        check_changes(changes)
+        proposed = replace(message, **(changes | {"last_updated_by": caller.author}))
+        changed = await chat.hooks.before(MESSAGE_UPDATED, caller, place, proposed)
+        check_update(message, changed)
+        changes |= changed
     changes.setdefault("date_updated", chat.clock())
     if not changes.get("last_updated_by"):
         changes["last_updated_by"] = caller.identity or SYSTEM
@@ -162,7 +176,7 @@ async def update_message(
 async def delete_message(chat: Chat, caller: Caller, place: Place, message: Message, *, webhook_enabled: bool) -> None:
     """Its words and its file go, its index is never used again."""
     if caller.identity is not None:
-        await chat.hooks.before(MESSAGE_REMOVED, caller, message, {})
+        await chat.hooks.before(MESSAGE_REMOVED, caller, place, message)
     async with chat.transaction() as tx:
         bumped = await channels.bump_channel(tx, place.key, messages=-1)
         if bumped is None or not await sql.bury_message(tx, message, bumped[1]):

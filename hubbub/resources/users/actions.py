@@ -116,8 +116,9 @@ async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, 
     if not changes:
         return user
     if caller.identity is not None:
-        changes = await chat.hooks.before(USER_UPDATED, caller, user, changes)
-        check_changes(changes)
+        changed = await chat.hooks.before(USER_UPDATED, caller, None, replace(user, **changes))
+        check_changes(changed)
+        changes = changes | changed
     changes = changes | {"date_updated": chat.clock()}
     async with chat.transaction() as tx:
         if "role_sid" in changes:
