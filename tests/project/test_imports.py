@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": {"chat", "storage", *LEAVES},
     "resources": RESOURCE,
     "resources/routes": {"web", *RESOURCE},
+    "delivery": {"__init__", "chat", "storage", "resources", "settings", "vault", *LEAVES},
     "sweep": {"chat", "storage", "resources", *LEAVES},
     "app": {"chat", "settings", "vault", "storage", "resources", "sweep", "web", *LEAVES},
     "serve": {"app", "chat", "settings", "resources", "web"},
