@@ -22,6 +22,7 @@ class Vault:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
         self._signing_key = hmac.digest(key, b"signatures", hashlib.sha256)
+        self._deriving_key = hmac.digest(key, b"derivation", hashlib.sha256)
         self.decrypt = lru_cache(maxsize=10_000)(self._decrypt)
 
     def encrypt(self, text: str) -> str:
@@ -39,6 +40,10 @@ class Vault:
     def sign(self, text: str) -> str:
         """A signature in hexadecimal."""
         return hmac.digest(self._signing_key, text.encode(), hashlib.sha256).hex()
+
+    def derive(self, purpose: str) -> bytes:
+        """32 secret bytes for the purpose, always the same ones; no signature or other purpose gives them away."""
+        return hmac.digest(self._deriving_key, purpose.encode(), hashlib.sha256)
 
 
 LOST = (
