@@ -34,6 +34,7 @@ class Caller(msgspec.Struct, frozen=True):
     account: int
     account_sid: str
     identity: str | None = None
+    service_sid: str | None = None  # the end user's service: no other one exists for it
 
     @property
     def author(self) -> str:
