@@ -10,8 +10,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from hubbub import cli
 from hubbub.app import OPERATIONS
+from hubbub.delivery.parameters import COMMON, PARAMETERS
 from hubbub.errors import all_errors
-from hubbub.events import EVENTS
+from hubbub.events import CHANNEL_WEBHOOKS, EVENTS
 from hubbub.settings import PREFIX, table
 from hubbub.web.endpoint import Operation
 from hubbub.web.params import Date, Parameter
@@ -41,6 +42,16 @@ def errors() -> str:
     )
 
 
+def webhook_rows() -> Iterable[tuple[str, ...]]:
+    """Each webhook with its event, on which side of it, whether a channel webhook may name it, and what it says."""
+    for event in EVENTS:
+        for side, webhook in (("before", event.webhook_before), ("after", event.webhook_after)):
+            if webhook is not None:
+                in_channel = "yes" if webhook in CHANNEL_WEBHOOKS else ""
+                said = ", ".join(f"`{name}`" for name in PARAMETERS[webhook])
+                yield f"`{webhook}`", side, f"`{event.name}`", in_channel, said
+
+
 def events() -> str:
     rows = [
         (
@@ -55,11 +66,17 @@ def events() -> str:
     ]
     return page(
         "Events",
-        "Whatever changes the chat emits one of these. They reach listeners within the process, after the commit. "
-        "Nothing calls webhooks, sends pushes or tells apps yet; the table says what each event is going to mean.",
+        "Whatever changes the chat emits one of these. They reach listeners within the process, after the commit; the "
+        "webhooks that somebody asked for are stored with the change. Nothing sends pushes or tells apps yet; for "
+        "these the table says what each event is going to mean.",
         as_table(
             ("Event", "Webhook before", "Webhook after", "Push", "Client objects that change", "Who hears it"), rows
         ),
+        "## What each webhook says",
+        f"Every request has {', '.join(f'`{name}`' for name in COMMON)} and `RetryCount`, and besides them its own "
+        "parameters; `ClientIdentity` only when an end user did it. [Webhooks](../webhooks.md) explains them. A "
+        "service's filters take all of these names, those of a channel webhook the ones that say so.",
+        as_table(("Webhook", "When", "Event", "Channel webhook", "Parameters"), webhook_rows()),
     )
 
 
