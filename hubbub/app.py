@@ -3,13 +3,23 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from hubbub.chat import Chat
+from hubbub.delivery.before import PreEvents
+from hubbub.delivery.dispatcher import Dispatcher
+from hubbub.delivery.guard import Guard
+from hubbub.delivery.http import Sender
+from hubbub.delivery.ledger import Ledger
+from hubbub.delivery.messenger import Messenger
+from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
+from hubbub.metrics import Metrics
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import authenticate
 from hubbub.resources.bindings import routes as bindings
@@ -33,7 +43,7 @@ from hubbub.storage.sqlite import SQLite
 from hubbub.sweep import keep_sweeping
 from hubbub.vault import open_vault
 from hubbub.web.endpoint import Endpoint, Operation
-from hubbub.web.respond import Receive, Scope, Send, send_error, send_json
+from hubbub.web.respond import Receive, Scope, Send, send_bytes, send_error, send_json
 from hubbub.web.router import Router
 
 OPERATIONS: list[Operation] = [
@@ -78,11 +88,22 @@ async def open_chat(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         folder = Folder(Path(settings.data_dir) / "media")
         if exclusive and isinstance(database, SQLite):
             folder.clean()
-        chat = Chat(database, folder, vault, settings)
-        chat.drafts = Batch(partial(write_drafts, chat))
-        yield chat
+        async with open_sender(settings) as sender:
+            hooks = PreEvents(database, Messenger(database, vault, sender))
+            chat = Chat(database, folder, vault, settings, hooks, Outbox(settings))
+            chat.drafts = Batch(partial(write_drafts, chat))
+            yield chat
     finally:
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def open_sender(settings: Settings) -> AsyncIterator[Sender]:
+    sender = Sender(Guard(settings.webhook_networks))
+    try:
+        yield sender
+    finally:
+        await sender.close()
 
 
 def build_app(chat: Chat) -> "App":
@@ -92,14 +113,17 @@ def build_app(chat: Chat) -> "App":
         by_path[operation.path].append(operation)
     public_url = chat.settings.public_url
     endpoints = [(path, Endpoint(found, chat, authenticate, public_url)) for path, found in by_path.items()]
-    return App(chat, Router([*endpoints, ("/health/live", Live()), ("/health/ready", Ready(chat))]))
+    metrics = Metrics()
+    own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
+    return App(chat, metrics, Router([*endpoints, *own]))
 
 
 class App:
-    """Answers requests, and sweeps beside them."""
+    """Answers requests; sweeps and delivers beside them."""
 
-    def __init__(self, chat: Chat, router: Router) -> None:
+    def __init__(self, chat: Chat, metrics: Metrics, router: Router) -> None:
         self._chat = chat
+        self._metrics = metrics
         self._find = router.find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,13 +138,23 @@ class App:
     @contextlib.asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
         """What runs beside the requests."""
-        sweeper = asyncio.create_task(keep_sweeping(self._chat))
-        try:
-            yield
-        finally:
-            sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeper
+        async with open_sender(self._chat.settings) as sender, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in self._work(sender)]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _work(self, sender: Sender) -> Iterator[Coroutine[Any, Any, None]]:
+        chat, outbox = self._chat, self._chat.outbox
+        database, settings, clock = chat.database, chat.settings, chat.clock
+        assert isinstance(outbox, Outbox)
+        ledger = Ledger(database, self._metrics, clock, kept=settings.deliveries_kept_hours > 0)
+        dispatcher = Dispatcher(database, outbox, Messenger(database, chat.vault, sender), ledger, clock)
+        yield dispatcher.run(alone=isinstance(database, SQLite))
+        yield keep_purging(database, settings, clock)
+        yield keep_sweeping(chat)
 
 
 class Live:
@@ -128,6 +162,16 @@ class Live:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send_json(send, 200, {"status": "live"})
+
+
+class Scrape:
+    """What the process counts, for Prometheus."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send_bytes(send, 200, self._metrics.text(), (b"content-type", self._metrics.content_type))
 
 
 class Ready:

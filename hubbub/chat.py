@@ -62,11 +62,17 @@ class Hooks(Protocol):
         """
 
 
-class NoHooks:
-    """Every action goes ahead as it is."""
+class Outbox(Protocol):
+    """What leaves after a commit: stored with it, only where somebody asked."""
 
-    async def before(self, event: Event, caller: Caller, place: Any, record: Any) -> Changes:  # noqa: ARG002
-        return {}
+    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> list[Any]:
+        """Store what the events ask for; what this process is to send itself once it is on disk."""
+
+    def hand_over(self, deliveries: list[Any]) -> None:
+        """What `queue` gave is on disk: let it go."""
+
+    def doubt(self) -> None:
+        """The transaction failed after `queue` gave something: perhaps it is on disk, perhaps not."""
 
 
 class Chat:
@@ -78,14 +84,16 @@ class Chat:
         files: Files,
         vault: Vault,
         settings: Settings,
-        hooks: Hooks | None = None,
+        hooks: Hooks,
+        outbox: Outbox,
         clock: Callable[[], int] = now,
     ) -> None:
         self.database = database
         self.files = files
         self.vault = vault
         self.settings = settings
-        self.hooks = hooks or NoHooks()
+        self.hooks = hooks
+        self.outbox = outbox
         self.clock = clock
         self.bus = MemoryBus()
         self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
@@ -96,7 +104,17 @@ class Chat:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """The only way to change anything: on disk when the block ends, and then told to those who listen."""
-        async with self.database.transaction() as tx:
-            yield tx
+        deliveries = []
+        try:
+            async with self.database.transaction() as tx:
+                yield tx
+                if tx.emitted:
+                    deliveries = await self.outbox.queue(tx, tx.emitted)
+        except BaseException:
+            if deliveries:
+                self.outbox.doubt()
+            raise
         if tx.emitted:
             self.bus.publish(tx.emitted)
+        if deliveries:
+            self.outbox.hand_over(deliveries)

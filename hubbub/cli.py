@@ -14,6 +14,7 @@ import uvloop
 from hubbub import __version__
 from hubbub.app import open_chat, open_database
 from hubbub.chat import Chat
+from hubbub.delivery import commands as deliveries
 from hubbub.errors import ChatError
 from hubbub.resources.accounts import actions, sql
 from hubbub.resources.accounts.model import account_wire, key_wire
@@ -21,6 +22,14 @@ from hubbub.serve import serve
 from hubbub.settings import BadSettings, Settings, load, table
 from hubbub.storage.database import BadDatabase, Contention, Database
 from hubbub.storage.migrate import migrate, pending
+
+FILTERS = {
+    "--service": "only those of the service, IS…",
+    "--event": "only those of the event, such as onMessageSent",
+    "--state": "only those that are waiting, retrying, delivered, refused or dead",
+    "--older": "only those whose event is older: 90s, 15m, 6h, 2d",
+    "--newer": "only those whose event is newer",
+}
 
 Command = Callable[[Chat, argparse.Namespace], Awaitable[Any]]
 
@@ -61,7 +70,32 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--name", help="what the key is for")
     add(keys, "list", "list an account's keys", on_chat(list_keys), ("--account", "the owner, AC…"))
     add(keys, "revoke", "revoke a key", on_chat(revoke_key), ("sid", "the key, SK…"))
+    add_deliveries(commands)
     return root
+
+
+def add_deliveries(commands: Any) -> None:
+    webhooks = group(commands, "webhooks", "the secrets that webhooks are signed with")
+    add(webhooks, "secret", "show a service's secret", on_chat(deliveries.show_secret), ("sid", "the service, IS…"))
+    add(webhooks, "rotate-secret", "make a new one", on_chat(deliveries.rotate_secret), ("sid", "the service, IS…"))
+
+    group_ = group(commands, "deliveries", "see, replay and drop webhooks after the fact")
+    listing = add(group_, "list", "list deliveries, the newest first", on_chat(deliveries.list_deliveries))
+    listing.add_argument("--limit", type=int, default=100, help="how many (100)")
+    add(group_, "show", "show all of a delivery", on_chat(deliveries.show_delivery), ("sid", "the delivery, DL…"))
+    replay = add(
+        group_,
+        "replay",
+        "send deliveries once more, where their hooks point now; without a name or state those refused and dead",
+        on_chat(deliveries.replay_deliveries),
+    )
+    drop = add(group_, "drop", "remove deliveries for good", on_chat(deliveries.drop_deliveries))
+    drop.add_argument("--all", action="store_true", help="whatever their service, event, state and age")
+    for command in (replay, drop):
+        command.add_argument("sids", nargs="*", help="deliveries, DL…")
+    for command in (listing, replay, drop):
+        for option, meaning in FILTERS.items():
+            command.add_argument(option, help=meaning)
 
 
 def group(commands: Any, name: str, help_: str) -> Any:

@@ -83,6 +83,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "public; empty means none."
         ),
     ] = ""
+    webhook_retry_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=24 * 30,
+            description="Hours for which a webhook that failed is tried again, with growing gaps; 0 leaves it at the "
+            "retries that the service or the channel webhook is configured with.",
+        ),
+    ] = 72
+    deliveries_kept_hours: Annotated[
+        int, Meta(ge=0, description="Hours for which a webhook that has arrived can be shown and replayed.")
+    ] = 24
+    deliveries_failed_days: Annotated[
+        int, Meta(ge=1, description="Days for which a webhook that was refused or given up can be shown and replayed.")
+    ] = 30
+    studio_flows: Annotated[
+        str,
+        Meta(
+            description="Where studio webhooks are sent: FW…=https://example.com/flow, comma-separated; "
+            "one whose flow is not named here is not sent."
+        ),
+    ] = ""
     shutdown_seconds: Annotated[
         int, Meta(ge=1, description="Seconds that requests in flight are given at the end.")
     ] = 8
@@ -98,6 +120,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def webhook_networks(self) -> tuple[Network, ...]:
         """What `webhook_allow` names. Raises BadSettings."""
         return tuple(parse_network(name.strip()) for name in self.webhook_allow.split(",") if name.strip())
+
+    @property
+    def flows(self) -> dict[str, str]:
+        """The URL of each flow SID that `studio_flows` names. Raises BadSettings."""
+        return dict(parse_flow(flow.strip()) for flow in self.studio_flows.split(",") if flow.strip())
 
 
 def table() -> list[tuple[str, str, Any, str]]:
@@ -160,7 +187,7 @@ def check(settings: Settings) -> None:
         raise BadSettings("HUBBUB_PUBLIC_URL must begin with http:// or https://.")
     if settings.encryption_key:
         decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY")
-    _ = settings.webhook_networks
+    _ = settings.webhook_networks, settings.flows
 
 
 def parse_network(name: str) -> Network:
@@ -171,6 +198,14 @@ def parse_network(name: str) -> Network:
         raise BadSettings(
             f"HUBBUB_WEBHOOK_ALLOW has {name!r}, which is no network ({error}): write 10.0.0.0/8, fd00::/8 or the like."
         ) from error
+
+
+def parse_flow(text: str) -> tuple[str, str]:
+    """Raises BadSettings."""
+    flow_sid, _, url = text.partition("=")
+    if not is_sid(flow_sid, "FW") or urlsplit(url).scheme not in {"http", "https"}:
+        raise BadSettings(f"HUBBUB_STUDIO_FLOWS has {text!r}: write FW and 32 hexadecimal digits, then =https://….")
+    return flow_sid, url
 
 
 def decode_key(text: str, where: str) -> bytes:

@@ -27,11 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": {"chat", "storage", *LEAVES},
     "resources": RESOURCE,
     "resources/routes": {"web", *RESOURCE},
-    "delivery": {"__init__", "chat", "storage", "resources", "settings", "vault", *LEAVES},
+    "metrics": set(),
+    "delivery": {"__init__", "chat", "storage", "resources", "settings", "vault", "metrics", *LEAVES},
     "sweep": {"chat", "storage", "resources", *LEAVES},
-    "app": {"chat", "settings", "vault", "storage", "resources", "sweep", "web", *LEAVES},
+    "app": {"chat", "delivery", "metrics", "settings", "vault", "storage", "resources", "sweep", "web", *LEAVES},
     "serve": {"app", "chat", "settings", "resources", "web"},
-    "cli": {"__init__", "app", "chat", "serve", "settings", "storage", "resources", *LEAVES},
+    "cli": {"__init__", "app", "chat", "delivery", "serve", "settings", "storage", "resources", *LEAVES},
 }
 
 

@@ -9,12 +9,15 @@ import apsw
 import pytest
 
 from hubbub.app import open_database
-from hubbub.chat import Chat
+from hubbub.chat import Caller, Chat, Emitted
+from hubbub.delivery.outbox import Outbox
+from hubbub.events import USER_ADDED
 from hubbub.settings import Settings
 from hubbub.storage.database import Contention, Database, Transaction
 from hubbub.storage.files import Folder
 from hubbub.storage.migrate import migrate
 from hubbub.vault import Vault
+from tests.harness import ACCOUNT_SID
 
 INSERT = "INSERT INTO things (key, shelf, name) VALUES ($1, $2, $3)"
 COUNT_UP = "UPDATE things SET shelf = shelf + 1 WHERE key = $1 RETURNING shelf"
@@ -154,21 +157,23 @@ async def test_failed_statement_ends_its_transaction(database: Database) -> None
 
 async def test_what_is_emitted_is_told_after_the_commit(database: Database, tmp_path: Path) -> None:
     """Those who listen find what they are told about; a failed transaction tells nothing."""
-    chat = Chat(database, Folder(tmp_path), Vault(b"k" * 32), Settings())
+    no_hooks: Any = None
+    chat = Chat(database, Folder(tmp_path), Vault(b"k" * 32), Settings(), no_hooks, Outbox(Settings()))
+    first, second = (Emitted(USER_ADDED, name, Caller(1, ACCOUNT_SID), webhook_enabled=False) for name in "ab")
     told: list[Sequence[Any]] = []
     chat.bus.listen(told.append)
 
     async with chat.transaction() as tx:
         await tx.fetch_one(INSERT, 1, 0, None)
-        tx.emit("first")
-        tx.emit("second")
+        tx.emit(first)
+        tx.emit(second)
         assert told == []
     with pytest.raises(Refusal):
         await emit_and_fail(chat)
     async with chat.transaction():
         pass  # nothing emitted, nothing told
 
-    assert [list(emitted) for emitted in told] == [["first", "second"]]
+    assert [list(emitted) for emitted in told] == [[first, second]]
 
 
 async def emit_and_fail(chat: Chat) -> None:

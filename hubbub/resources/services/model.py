@@ -48,6 +48,7 @@ class Service(msgspec.Struct):
     post_webhook_retry_count: int = 0
     notifications: str = NOTIFICATIONS  # JSON
     media: str = MEDIA  # JSON
+    webhook_secret_version: int = 0  # not on the wire: each rotation counts it up
 
     @property
     def default_roles(self) -> tuple[str, str, str]:

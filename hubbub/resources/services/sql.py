@@ -46,6 +46,16 @@ async def update_service(tx: Transaction, key: int, changed: dict[str, Any]) -> 
     return Service(*row)
 
 
+async def rotate_webhook_secret(tx: Transaction, sid: str) -> int | None:
+    """The version of the new secret; None when there is no such service."""
+    row = await tx.fetch_one(
+        "UPDATE services SET webhook_secret_version = webhook_secret_version + 1 WHERE sid = $1 AND deleted = 0 "
+        "RETURNING webhook_secret_version",
+        sid,
+    )
+    return None if row is None else int(row[0])
+
+
 async def mark_deleted(tx: Transaction, key: int) -> bool:
     """False when it was deleted before."""
     sql = "UPDATE services SET deleted = 1 WHERE key = $1 AND deleted = 0 RETURNING key"

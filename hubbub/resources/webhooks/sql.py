@@ -1,15 +1,27 @@
 """Statements on channel webhooks."""
 
+from collections import defaultdict
+
 from hubbub.resources.webhooks.model import Webhook
 from hubbub.storage.database import Reader, Transaction
 from hubbub.storage.pages import Listing
-from hubbub.storage.statements import columns, insert, stored
+from hubbub.storage.statements import columns, insert, placeholders, stored
 
 OF_CHANNEL = Listing(Webhook, "webhooks WHERE channel = $1", "sid")
 
 
 async def add_webhook(tx: Transaction, webhook: Webhook) -> None:
     await tx.fetch_one(insert("webhooks", Webhook), *stored(webhook))
+
+
+async def of_channels(reader: Reader, channels: list[int]) -> dict[int, list[Webhook]]:
+    """Every webhook of the channels, by channel."""
+    found: dict[int, list[Webhook]] = defaultdict(list)
+    if channels:
+        sql = f"SELECT {columns(Webhook)} FROM webhooks WHERE channel IN ({placeholders(len(channels))}) ORDER BY sid"
+        for row in await reader.fetch_all(sql, *channels):
+            found[row[0]].append(Webhook(*row))
+    return found
 
 
 async def count_webhooks(reader: Reader, channel: int) -> int:

@@ -1,0 +1,310 @@
+"""Sends what waits: takes deliveries for this node, keeps each lane's order, and writes down how they end.
+
+What this process stored itself comes straight from memory once it is on disk; the rest is found by a look at the
+table every second: what overflowed, what another process wrote, what a node that died had taken, what is due again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from hubbub.delivery import sql
+from hubbub.delivery.lanes import Hook, Lane
+from hubbub.delivery.ledger import Ledger
+from hubbub.delivery.messenger import Messenger
+from hubbub.delivery.model import RETRYING, SID_LENGTH, Delivery, decode_pairs
+from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.outcome import Blocked, TimedOut, Unreachable
+from hubbub.delivery.schedule import FAST_GAPS, Result, again_at_once, settle
+from hubbub.delivery.targets import refresh
+from hubbub.errors import ChatError
+from hubbub.storage.database import Contention, Database
+
+log = logging.getLogger("hubbub.delivery")
+
+POLL_SECONDS = 1.0
+LEASE = 30_000
+RENEWAL = 5_000
+LANE_DEPTH = 32
+MOST_HELD = 10_000
+MOST_RETRIES = 500
+LANES_PER_TAKE = 50
+FINISH_SECONDS = 2.0
+MINUTE = 60_000
+LONGEST_PAUSE = 60 * MINUTE
+
+
+class Dispatcher:
+    """One for each serving process. It is a node: what it has taken, no other node sends."""
+
+    def __init__(
+        self, database: Database, outbox: Outbox, messenger: Messenger, ledger: Ledger, clock: Callable[[], int]
+    ) -> None:
+        self.node = 0
+        self._database = database
+        self._outbox = outbox
+        self._messenger = messenger
+        self._ledger = ledger
+        self._clock = clock
+        self._renewed = 0
+        self._alone = False
+        self._doubtful = False
+        self._held = 0
+        self._lanes: dict[str, Lane] = {}
+        self._hooks: dict[str, Hook] = {}
+        self._retries = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # What a transaction asks and tells.
+
+    def admit(self, lane: str) -> bool:
+        """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
+        known = self._lanes.get(lane)
+        hook = self._hooks.get(lane[:SID_LENGTH])
+        admitted = (
+            self._held < MOST_HELD
+            and (known is None or not (known.behind or len(known.waiting) >= LANE_DEPTH))
+            and (hook is None or not hook.failing)
+        )
+        if known is not None and not admitted:
+            known.behind = True
+        return admitted
+
+    def take(self, deliveries: list[Delivery]) -> None:
+        """Send what this node has taken, after what is in its lane already."""
+        self._held += len(deliveries)
+        for delivery in deliveries:
+            lane = self._lanes.get(delivery.lane)
+            if lane is None:
+                lane = self._lanes[delivery.lane] = Lane(delivery.lane, self._hook(delivery.hook))
+                lane.hook.busy += 1
+                lane.add(delivery)
+                self._start(self._drain(lane))
+            else:
+                lane.add(delivery)
+
+    def doubt(self) -> None:
+        """It is not known whether something was stored for this node: it will be looked for under a new name."""
+        self._doubtful = True
+
+    # Being a node.
+
+    async def run(self, *, alone: bool) -> None:
+        """Send until cancelled. `alone` says that no other process sends from this database."""
+        self._alone = alone
+        writer = asyncio.create_task(self._ledger.keep_writing())
+        try:
+            while True:
+                try:
+                    await self._poll()
+                except (ChatError, Contention) as error:
+                    log.warning("deliveries wait for the database: %s", error)
+                except Exception:  # what nobody thought of must not end the sending for good
+                    log.exception("looking for deliveries failed and will be tried again")
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self._outbox.dispatcher = None
+            await self._finish()
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+
+    async def _poll(self) -> None:
+        await self._keep_node()
+        await self._take_lanes()
+        await self._take_retries()
+        self._forget_hooks()
+
+    async def _keep_node(self) -> None:
+        """Be a node that is alive, and free what the dead ones had taken."""
+        moment = self._clock()
+        if self.node and not self._doubtful and (self._alone or moment - self._renewed < RENEWAL):
+            return
+        if self.node and not self._doubtful:
+            async with self._database.transaction() as tx:
+                kept = await sql.keep_node(tx, self.node, moment + LEASE)
+            self._doubtful = not kept
+        if self.node and self._doubtful:
+            await self._leave()
+        if not self.node:
+            await self._join(moment)
+        self._renewed = moment
+        for node in await sql.dead_nodes(self._database, moment):
+            await self._remove(node)
+
+    async def _join(self, moment: int) -> None:
+        others = await sql.all_nodes(self._database) if self._alone else []
+        for node in others:
+            await self._remove(node)
+        async with self._database.transaction() as tx:
+            self.node = await sql.add_node(tx, moment + (LEASE if not self._alone else 1 << 60))
+        self._ledger.node = self.node
+        self._doubtful = False
+        self._outbox.dispatcher = self
+
+    async def _leave(self) -> None:
+        """Drop what is held; it is free in the table, for whoever takes it next."""
+        self._outbox.dispatcher = None
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._ledger.write_all()
+        await self._remove(self.node)
+        self.node = 0
+
+    async def _remove(self, node: int) -> None:
+        async with self._database.transaction() as tx:
+            await sql.remove_node(tx, node)
+
+    async def _finish(self) -> None:
+        """At the end: what is under way may arrive, the rest is left for the next start or another node."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
+        if self.node:
+            with contextlib.suppress(ChatError, Contention):
+                await self._leave()
+
+    # Finding work.
+
+    async def _take_lanes(self) -> None:
+        free = await sql.free_lanes(self._database)
+        held = [lane.waiting[0].date_created for lane in self._lanes.values() if lane.waiting]
+        self._ledger.waits_since(min([*held, *(since for _, since in free)], default=None))
+        wanted: list[str] = []
+        begun: dict[Hook, int] = {}
+        for name, _ in free:
+            hook = self._hook(name[:SID_LENGTH])
+            if (lane := self._lanes.get(name)) is not None:
+                lane.behind = True
+            elif not hook.full and begun.get(hook, 0) < hook.room:
+                begun[hook] = begun.get(hook, 0) + 1
+                wanted.append(name)
+        for start in range(0, len(wanted), LANES_PER_TAKE):
+            if self._held >= MOST_HELD:
+                break
+            await self._take(wanted[start : start + LANES_PER_TAKE])
+
+    async def _take(self, lanes: list[str]) -> None:
+        """The first of each lane."""
+        taken: list[Delivery] = []
+        try:
+            async with self._database.transaction() as tx:
+                for name in lanes:
+                    most = 1 if self._hook(name[:SID_LENGTH]).failing else LANE_DEPTH
+                    taken += await sql.take_lane(tx, self.node, name, most)
+        except BaseException:
+            self.doubt()
+            raise
+        self.take(taken)
+
+    async def _take_retries(self) -> None:
+        room = MOST_RETRIES - self._retries
+        if room <= 0:
+            return
+        moment = self._clock()
+        try:
+            async with self._database.transaction() as tx:
+                due = await sql.take_retries(tx, self.node, moment, room)
+        except BaseException:
+            self.doubt()
+            raise
+        for delivery in due:
+            hook = self._hook(delivery.hook)
+            if hook.failing and hook.busy and moment < delivery.expires:
+                delivery.due = min(moment + pause(hook), delivery.expires)
+                self._ledger.add(delivery)
+            else:
+                hook.busy += 1
+                self._retries += 1
+                self._start(self._retry(delivery, hook))
+
+    # Sending.
+
+    async def _drain(self, lane: Lane) -> None:
+        """Send what the lane holds, one after another, and then what waits in the table."""
+        try:
+            while lane.waiting or lane.behind:
+                if lane.waiting:
+                    await self._send(lane.waiting[0], lane.hook)
+                    lane.waiting.popleft()
+                    self._held -= 1
+                else:
+                    lane.behind = False
+                    await self._take([lane.name])
+        except (ChatError, Contention) as error:
+            log.warning("deliveries wait for the database: %s", error)
+        finally:
+            self._held -= len(lane.waiting)
+            lane.hook.busy -= 1
+            del self._lanes[lane.name]
+
+    async def _retry(self, delivery: Delivery, hook: Hook) -> None:
+        try:
+            await refresh(self._database, self._outbox.flows, delivery)
+            await self._send(delivery, hook)
+        except (ChatError, Contention):
+            self.doubt()
+        finally:
+            hook.busy -= 1
+            self._retries -= 1
+
+    async def _send(self, delivery: Delivery, hook: Hook) -> None:
+        """Try, retry fast where the hook says so, and have the result written down."""
+        await hook.enter()
+        answered = False
+        try:
+            pairs = decode_pairs(delivery.parameters)
+            tries = 1 if delivery.state == RETRYING else 1 + delivery.retry_count
+            for n in range(tries):
+                if n:
+                    await asyncio.sleep(FAST_GAPS[n - 1])
+                delivery.attempts += 1
+                result = await self._attempt(delivery, pairs)
+                answered = not again_at_once(result)
+                if answered:
+                    break
+            settle(delivery, result, self._clock())
+        finally:
+            hook.leave(answered=answered)
+        self._ledger.add(delivery)
+
+    async def _attempt(self, delivery: Delivery, pairs: list[tuple[str, str]]) -> Result:
+        if delivery.url is None:
+            return Blocked(delivery.error or "There is no URL to send it to.")
+        try:
+            return await self._messenger.send(
+                delivery.target, delivery.sid, pairs, delivery.attempts - 1, delivery.revision
+            )
+        except (Blocked, Unreachable, TimedOut) as error:
+            return error
+        except Exception as error:
+            log.exception("sending the delivery %s failed", delivery.sid)
+            return Unreachable(f"It could not be sent: {error!r}.")
+
+    # Small things.
+
+    def _hook(self, sid: str) -> Hook:
+        hook = self._hooks.get(sid)
+        if hook is None:
+            hook = self._hooks[sid] = Hook()
+        return hook
+
+    def _forget_hooks(self) -> None:
+        """Those that do well and have nothing to do."""
+        idle = [sid for sid, hook in self._hooks.items() if not (hook.busy or hook.flying or hook.failures)]
+        for sid in idle:
+            del self._hooks[sid]
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def pause(hook: Hook) -> int:
+    """Milliseconds for which a retry of a failing hook is put off without a try, the longer the longer it fails."""
+    return int(min(MINUTE * hook.failures, LONGEST_PAUSE) * random.uniform(0.75, 1.25))  # noqa: S311 - nothing secret

@@ -1,0 +1,80 @@
+"""Writes down how deliveries end, many in one transaction, and counts them."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from hubbub.delivery import sql
+from hubbub.delivery.model import DELIVERED, Delivery
+from hubbub.errors import ChatError
+from hubbub.metrics import Metrics
+from hubbub.storage.database import Contention, Database
+
+log = logging.getLogger("hubbub.delivery")
+
+GATHER_SECONDS = 0.01  # nobody waits for it: one that is sent again after a crash keeps its id
+RETRY_SECONDS = 1.0
+MOST = 500
+
+
+class Ledger:
+    """What has ended is kept here until it is on disk, also while the database is away."""
+
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], *, kept: bool) -> None:
+        """`kept` says whether what has arrived stays in the table for a time."""
+        self.node = 0
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._kept = kept
+        self._ended: list[Delivery] = []
+        self._any = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._waits_since: int | None = None
+        metrics.oldest_waiting.set_function(self._oldest_waiting)
+
+    def add(self, delivery: Delivery) -> None:
+        """The delivery has ended, or is put off."""
+        self._ended.append(delivery)
+        self._any.set()
+        self._metrics.webhooks.labels(delivery.state).inc()
+        if delivery.state == DELIVERED:
+            self._metrics.webhook_seconds.observe((delivery.date_updated - delivery.date_created) / 1000)
+
+    def waits_since(self, moment: int | None) -> None:
+        """Since when the oldest first try waits."""
+        self._waits_since = moment
+
+    def _oldest_waiting(self) -> float:
+        return 0.0 if self._waits_since is None else max(0, self._clock() - self._waits_since) / 1000
+
+    async def keep_writing(self) -> None:
+        while True:
+            await self._any.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            try:
+                await self.write_all()
+            except (ChatError, Contention) as error:
+                log.warning("the ends of deliveries wait for the database: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # what nobody thought of must not end the writing for good
+                log.exception("the ends of deliveries could not be written and wait")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def write_all(self) -> None:
+        """All that has ended until now is on disk afterwards."""
+        async with self._lock:
+            while self._ended:
+                ended = self._ended[:MOST]
+                await self._write(ended)
+                del self._ended[: len(ended)]
+            self._any.clear()
+
+    async def _write(self, ended: list[Delivery]) -> None:
+        gone = [delivery for delivery in ended if delivery.state == DELIVERED and not self._kept]
+        rest = [delivery for delivery in ended if delivery.state != DELIVERED or self._kept]
+        async with self._database.transaction() as tx:
+            if rest:
+                await sql.settle(tx, self.node, rest)
+            if gone:
+                await sql.forget(tx, self.node, gone)

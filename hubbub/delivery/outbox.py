@@ -1,0 +1,202 @@
+"""Writes the deliveries that an event asks for, in the event's own transaction."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from hubbub.chat import Emitted
+from hubbub.dates import now
+from hubbub.delivery import sql
+from hubbub.delivery.model import DEAD, WAITING, Delivery, Target
+from hubbub.delivery.parameters import parameters
+from hubbub.events import CHANNEL_WEBHOOKS, MEDIA_MESSAGE_SENT, MESSAGE_SENT
+from hubbub.resources.services import sql as services
+from hubbub.resources.services.model import Service
+from hubbub.resources.webhooks import sql as webhooks
+from hubbub.resources.webhooks.model import STUDIO, TRIGGER_TYPE, Webhook
+from hubbub.settings import Settings
+from hubbub.sids import new_sid
+from hubbub.storage.database import Transaction
+
+log = logging.getLogger("hubbub.delivery")
+
+HOUR = 3_600_000
+MESSAGES = {MESSAGE_SENT.webhook_after, MEDIA_MESSAGE_SENT.webhook_after}
+NOT_MAPPED = "No URL is mapped to {flow_sid}: name one in HUBBUB_STUDIO_FLOWS and replay this delivery."
+
+
+class Dispatcher(Protocol):
+    """What sends the deliveries of this process."""
+
+    node: int
+
+    def admit(self, lane: str) -> bool:
+        """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
+
+    def take(self, deliveries: list[Delivery]) -> None:
+        """Send what has just been stored for this node."""
+
+    def doubt(self) -> None:
+        """It is not known whether something was stored for this node."""
+
+
+class Outbox:
+    """Asked by each transaction that emitted something. A process that only writes has no dispatcher."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], int] = now) -> None:
+        self._settings = settings
+        self.flows = settings.flows
+        self._clock = clock
+        self.dispatcher: Dispatcher | None = None
+
+    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> list[Delivery]:
+        """Store a delivery for every hook that asks for one of the events; those that this process is to send."""
+        asked = [each for each in emitted if is_asked(each)]
+        if not asked:
+            return []
+        deliveries = await self._deliveries(tx, asked)
+        if not deliveries:
+            return []
+        await self._claim(tx, deliveries)
+        await sql.add_deliveries(tx, deliveries)
+        return [delivery for delivery in deliveries if delivery.node is not None]
+
+    async def _deliveries(self, tx: Transaction, asked: list[Emitted]) -> list[Delivery]:
+        moment = self._clock()
+        found = {key: await services.service_by_key(tx, key) for key in {service_key(each) for each in asked}}
+        hooks = await webhooks.of_channels(tx, channel_keys(asked))
+        deliveries: list[Delivery] = []
+        for each in asked:
+            service = found[service_key(each)]
+            if service is None:
+                continue
+            targets = list(targets_of(each, service, hooks, self.flows))
+            if targets:
+                deliveries += self._write(each, service, targets, moment)
+        return deliveries
+
+    def _write(
+        self, each: Emitted, service: Service, targets: list[tuple[str, Target]], moment: int
+    ) -> Iterable[Delivery]:
+        assert each.event.webhook_after is not None
+        pairs = parameters(each.event.webhook_after, each.caller, service, each.channel, each.record, moment)
+        said = msgspec.json.encode(pairs).decode()
+        subject = each.record.sid if each.channel is None else each.channel.sid
+        expires = moment + self._settings.webhook_retry_hours * HOUR
+        for hook, target in targets:
+            yield Delivery(
+                sid=new_sid("DL"),
+                account=target.account,
+                service_sid=target.service_sid,
+                lane=hook + subject,
+                revision=each.record.revision,
+                event=each.event.webhook_after,
+                parameters=said,
+                url=target.url,
+                method=target.method,
+                retry_count=target.retry_count,
+                secret_version=target.secret_version,
+                state=WAITING if target.url else DEAD,
+                node=None,
+                attempts=0,
+                status=None,
+                error=None if target.url else NOT_MAPPED,
+                due=0,
+                expires=expires,
+                date_created=moment,
+                date_updated=moment,
+            )
+
+    async def _claim(self, tx: Transaction, deliveries: list[Delivery]) -> None:
+        """Take for this node what it can send next: room for it, and nothing of its lane left for others."""
+        dispatcher = self.dispatcher
+        if dispatcher is None:
+            return
+        mine = [each for each in deliveries if each.state == WAITING and dispatcher.admit(each.lane)]
+        if not mine:
+            return
+        others = await sql.lanes_of_others(tx, dispatcher.node, list({each.lane for each in mine}))
+        for delivery in mine:
+            if delivery.lane not in others:
+                delivery.node = dispatcher.node
+
+    def hand_over(self, deliveries: list[Delivery]) -> None:
+        """They are on disk: let them go."""
+        if self.dispatcher is not None:
+            self.dispatcher.take(deliveries)
+
+    def doubt(self) -> None:
+        """Whether they are on disk is not known."""
+        if self.dispatcher is not None:
+            self.dispatcher.doubt()
+
+
+def is_asked(each: Emitted) -> bool:
+    """An end user's action always tells; a back end's where its request says so."""
+    return each.event.webhook_after is not None and (each.webhook_enabled or each.caller.identity is not None)
+
+
+def service_key(each: Emitted) -> int:
+    key: int = each.record.service if each.channel is None else each.channel.service
+    return key
+
+
+def channel_keys(asked: list[Emitted]) -> list[int]:
+    return sorted(
+        {
+            each.channel.key
+            for each in asked
+            if each.channel is not None and each.event.webhook_after in CHANNEL_WEBHOOKS
+        }
+    )
+
+
+def targets_of(
+    each: Emitted, service: Service, hooks: dict[int, list[Webhook]], flows: dict[str, str]
+) -> Iterable[tuple[str, Target]]:
+    """The hooks that ask for the event, by SID: the service's own, then those of the channel."""
+    name = each.event.webhook_after
+    if service.post_webhook_url and service.webhook_filters and name in msgspec.json.decode(service.webhook_filters):
+        yield service.sid, service_target(service)
+    if each.channel is None or name not in CHANNEL_WEBHOOKS:
+        return
+    for hook in hooks.get(each.channel.key, ()):
+        configuration = msgspec.json.decode(hook.configuration)
+        if listens(hook.type, configuration, str(name), each.record):
+            yield hook.sid, hook_target(service, hook.type, configuration, flows)
+
+
+def service_target(service: Service) -> Target:
+    return Target(
+        service.account,
+        service.sid,
+        service.post_webhook_url,
+        service.webhook_method or "POST",
+        service.post_webhook_retry_count,
+        service.webhook_secret_version,
+    )
+
+
+def hook_target(service: Service, type_: str, configuration: dict[str, Any], flows: dict[str, str]) -> Target:
+    """Of a channel webhook; a studio hook goes where the operator has mapped its flow, if anywhere."""
+    if type_ == STUDIO:
+        url, method = flows.get(configuration["flow_sid"]), "POST"
+        if url is None:
+            log.warning("no URL is mapped to the flow %s of a studio webhook", configuration["flow_sid"])
+    else:
+        url, method = configuration["url"], configuration["method"]
+    return Target(
+        service.account, service.sid, url, method, configuration["retry_count"], service.webhook_secret_version
+    )
+
+
+def listens(type_: str, configuration: dict[str, Any], name: str, record: Any) -> bool:
+    """Whether a channel webhook asks for the event. A studio hook without filters starts with each new message."""
+    if type_ == TRIGGER_TYPE:
+        return name in MESSAGES and any(word in record.body for word in configuration["triggers"])
+    filters: list[str] = configuration.get("filters", [])
+    if type_ == STUDIO and not filters:
+        return name in MESSAGES
+    return name in filters
