@@ -31,7 +31,7 @@ CHANNEL_ADDED = Event("channel_added", (), "onChannelAdd", "onChannelAdded", Non
 CHANNEL_UPDATED = Event("channel_updated", ("channel",), "onChannelUpdate", "onChannelUpdated", None, Hears.CHANNEL)
 CHANNEL_DESTROYED = Event(
     "channel_destroyed",
-    ("channel", "messages", "roster", "my_channels"),
+    ("channel", "messages", "roster"),
     "onChannelDestroy",
     "onChannelDestroyed",
     None,
@@ -73,10 +73,15 @@ MEMBER_REMOVED = Event(
 )
 # The notification level is the user's own affair: no webhook, no other member hears of it.
 USER_CHANNEL_UPDATED = Event("user_channel_updated", ("my_channels",), None, None, None, Hears.USER)
+# A channel that is deleted goes from each member's list, with no word of it to the others: they lose it, too.
+USER_CHANNEL_REMOVED = Event("user_channel_removed", ("my_channels",), None, None, None, Hears.USER)
 INVITE_ADDED = Event("invite_added", ("my_channels",), None, None, "invited_to_channel", Hears.USER)
 INVITE_REMOVED = Event("invite_removed", ("my_channels",), None, None, None, Hears.USER)
 USER_ADDED = Event("user_added", (), None, "onUserAdded", None, Hears.SERVICE)
 USER_UPDATED = Event("user_updated", ("info",), "onUserUpdate", "onUserUpdated", None, Hears.SERVICE)
+# Whether the user is connected or can be pushed to: nothing that a webhook tells.
+USER_REACHED = Event("user_reached", ("info",), None, None, None, Hears.SERVICE)
+USER_REMOVED = Event("user_removed", ("my_channels", "info"), None, None, None, Hears.SERVICE)
 
 EVENTS: tuple[Event, ...] = tuple(row for row in list(globals().values()) if isinstance(row, Event))
 

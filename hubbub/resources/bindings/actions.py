@@ -8,7 +8,7 @@ from hubbub.resources.bindings import sql
 from hubbub.resources.bindings.model import MESSAGE_TYPES, Binding, check_types
 from hubbub.resources.credentials import sql as credentials
 from hubbub.resources.services.model import Service
-from hubbub.resources.users import sql as users
+from hubbub.resources.users.actions import reach_user
 from hubbub.resources.users.model import User
 from hubbub.sids import new_sid
 from hubbub.storage.pages import Slice, Window
@@ -77,8 +77,7 @@ async def register_binding(
     async with chat.transaction() as tx:
         if await credentials.get_credential(tx, service.account, credential_sid) is None:
             raise ERRORS.NOT_FOUND()
-        if await users.update_user(tx, user.key, {"is_notifiable": 1}) is None:
-            raise ERRORS.NOT_FOUND()
+        await reach_user(tx, user.key, {"is_notifiable": 1})
         return await sql.put_binding(tx, binding)
 
 
@@ -89,4 +88,4 @@ async def delete_binding(chat: Chat, binding: Binding) -> None:
             raise ERRORS.NOT_FOUND()
         left = await sql.of_user(0).page(tx, Window(1), binding.service, binding.user)
         if not left.rows:
-            await users.update_user(tx, binding.user, {"is_notifiable": 0})
+            await reach_user(tx, binding.user, {"is_notifiable": 0})

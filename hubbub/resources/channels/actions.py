@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
-from hubbub.events import CHANNEL_ADDED, CHANNEL_DESTROYED, CHANNEL_UPDATED
+from hubbub.events import CHANNEL_ADDED, CHANNEL_DESTROYED, CHANNEL_UPDATED, INVITE_REMOVED, USER_CHANNEL_REMOVED
 from hubbub.resources.channels import sql
 from hubbub.resources.channels.model import PUBLIC, Channel, Place, check_changes
 from hubbub.resources.invites import sql as invites
@@ -127,8 +127,10 @@ async def delete_channel(chat: Chat, caller: Caller, channel: Channel, *, webhoo
             raise ERRORS.NOT_FOUND()
         channel.revision = channel.last_revision = revision
         await users.leave_deleted_channel(tx, channel.key)
-        await members.end_memberships(tx, channel.key, revision)
-        await invites.end_invites(tx, channel.key)
+        for member in await members.end_memberships(tx, channel.key, revision):
+            tx.emit(Emitted(USER_CHANNEL_REMOVED, member, caller, webhook_enabled=False, channel=channel))
+        for invite in await invites.end_invites(tx, channel.key):
+            tx.emit(Emitted(INVITE_REMOVED, invite, caller, webhook_enabled=False, channel=channel))
         await media.mark_channel_deleted(tx, channel.key)
         tx.emit(Emitted(CHANNEL_DESTROYED, channel, caller, webhook_enabled, channel))
     chat.to_sweep.set()

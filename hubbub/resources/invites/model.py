@@ -19,6 +19,7 @@ class Invite(msgspec.Struct):
     date_created: int
     date_updated: int
     user_revision: int
+    user_added: int | None = None  # the first of them, where the end took its place
 
 
 def wire(invite: Invite, channel: Channel, origin: str) -> dict[str, Any]:

@@ -28,10 +28,20 @@ async def get_invite_by_identity(reader: Reader, channel: int, identity: str) ->
     return Invite(*row) if row else None
 
 
-async def end_invite_of(tx: Transaction, channel: int, identity: str, user_revision: int) -> Invite | None:
-    """Use up or drop the identity's invite; the invite as it ended, or None where there was none."""
+async def use_invite_of(tx: Transaction, channel: int, identity: str) -> Invite | None:
+    """The identity joins: its invite goes without a tombstone, for the membership takes its place; None without one."""
     row = await tx.fetch_one(
-        "UPDATE invites SET deleted = 1, user_revision = $3 "
+        f"DELETE FROM invites WHERE channel = $1 AND identity = $2 AND deleted = 0 RETURNING {columns(Invite)}",
+        channel,
+        identity,
+    )
+    return Invite(*row) if row else None
+
+
+async def end_invite_of(tx: Transaction, channel: int, identity: str, user_revision: int) -> Invite | None:
+    """Drop the identity's invite; the invite as it ended, or None where there was none."""
+    row = await tx.fetch_one(
+        "UPDATE invites SET deleted = 1, user_added = user_revision, user_revision = $3 "
         f"WHERE channel = $1 AND identity = $2 AND deleted = 0 RETURNING {columns(Invite)}",
         channel,
         identity,
@@ -40,14 +50,15 @@ async def end_invite_of(tx: Transaction, channel: int, identity: str, user_revis
     return Invite(*row) if row else None
 
 
-async def end_invites(tx: Transaction, channel: int) -> None:
+async def end_invites(tx: Transaction, channel: int) -> list[Invite]:
     """All invites to a channel that is going, each under the revision that its user just took."""
-    await tx.fetch_all(
-        "UPDATE invites SET deleted = 1, "
+    rows = await tx.fetch_all(
+        "UPDATE invites SET deleted = 1, user_added = user_revision, "
         'user_revision = (SELECT last_revision FROM users u WHERE u.key = invites."user") '
-        "WHERE channel = $1 AND deleted = 0 RETURNING sid",
+        f"WHERE channel = $1 AND deleted = 0 RETURNING {columns(Invite)}",
         channel,
     )
+    return [Invite(*row) for row in rows]
 
 
 async def remove_invites_of_user(tx: Transaction, user: int) -> None:

@@ -89,7 +89,8 @@ async def add_member(
         user = await ensure_user(chat, tx, caller, service, identity, webhook_enabled=webhook_enabled)
         member.user = user.key
         member.user_revision = await join(tx, service, user)
-        invite = await invites.end_invite_of(tx, channel.key, identity, member.user_revision)
+        invite = await invites.use_invite_of(tx, channel.key, identity)
+        member.user_added = invite.user_revision if invite else None
         if member.role_sid:
             await check_role_sid(tx, service.key, member.role_sid, CHANNEL)
         else:

@@ -29,6 +29,8 @@ class Member(msgspec.Struct, gc=False):
     date_updated: int
     revision: int
     user_revision: int
+    added: int | None = None  # the first revision, where a later change took its place; that of the user likewise
+    user_added: int | None = None
 
 
 class UserChannel(msgspec.Struct):

@@ -62,10 +62,13 @@ async def get_user_channel(reader: Reader, user: int, channel: int) -> UserChann
     return UserChannel(*row) if row else None
 
 
+KEEP_ADDED = "added = COALESCE(added, revision), user_added = COALESCE(user_added, user_revision)"
+
+
 async def update_member(tx: Transaction, channel: int, sid: str, changed: dict[str, Any]) -> Member | None:
     """None when the member left meanwhile."""
     row = await tx.fetch_one(
-        f"UPDATE members SET {assignments(changed, 3)} WHERE channel = $1 AND sid = $2 AND deleted = 0 "
+        f"UPDATE members SET {KEEP_ADDED}, {assignments(changed, 3)} WHERE channel = $1 AND sid = $2 AND deleted = 0 "
         f"RETURNING {columns(Member)}",
         channel,
         sid,
@@ -77,7 +80,7 @@ async def update_member(tx: Transaction, channel: int, sid: str, changed: dict[s
 async def end_membership(tx: Transaction, member: Member) -> bool:
     """A tombstone with the revisions of the end; False when it ended before."""
     row = await tx.fetch_one(
-        "UPDATE members SET deleted = 1, attributes = '{}', revision = $3, user_revision = $4 "
+        f"UPDATE members SET deleted = 1, attributes = '{{}}', {KEEP_ADDED}, revision = $3, user_revision = $4 "
         "WHERE channel = $1 AND sid = $2 AND deleted = 0 RETURNING sid",
         member.channel,
         member.sid,
@@ -87,15 +90,16 @@ async def end_membership(tx: Transaction, member: Member) -> bool:
     return row is not None
 
 
-async def end_memberships(tx: Transaction, channel: int, revision: int) -> None:
+async def end_memberships(tx: Transaction, channel: int, revision: int) -> list[Member]:
     """All memberships of a channel that is going, each under the revision that its user just took."""
-    await tx.fetch_all(
-        "UPDATE members SET deleted = 1, attributes = '{}', revision = $2, "
+    rows = await tx.fetch_all(
+        f"UPDATE members SET deleted = 1, attributes = '{{}}', {KEEP_ADDED}, revision = $2, "
         'user_revision = (SELECT last_revision FROM users u WHERE u.key = members."user") '
-        "WHERE channel = $1 AND deleted = 0 RETURNING sid",
+        f"WHERE channel = $1 AND deleted = 0 RETURNING {columns(Member)}",
         channel,
         revision,
     )
+    return [Member(*row) for row in rows]
 
 
 async def purge_channel(tx: Transaction, channel: int) -> None:

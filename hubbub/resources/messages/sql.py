@@ -19,6 +19,9 @@ BY_SID = (
 )
 
 
+KEEP_ADDED = "added = COALESCE(added, revision)"  # of a new message it is NULL, and stays so until it changes
+
+
 async def add_messages(tx: Transaction, messages: list[Message]) -> None:
     await tx.execute_many(insert("messages", Message), [stored(message) for message in messages])
 
@@ -32,7 +35,8 @@ async def get_message(reader: Reader, channel: int, sid: str) -> Message | None:
 async def update_message(tx: Transaction, message: Message, changed: dict[str, Any]) -> Message | None:
     """None when it was deleted meanwhile."""
     row = await tx.fetch_one(
-        f'UPDATE messages SET {assignments(changed, 3)} WHERE channel = $1 AND "index" = $2 AND deleted = 0 '
+        f"UPDATE messages SET {KEEP_ADDED}, {assignments(changed, 3)} "
+        'WHERE channel = $1 AND "index" = $2 AND deleted = 0 '
         f"RETURNING {columns(Message)}",
         message.channel,
         message.index,
@@ -44,7 +48,7 @@ async def update_message(tx: Transaction, message: Message, changed: dict[str, A
 async def bury_message(tx: Transaction, message: Message, revision: int) -> bool:
     """A tombstone without the words, so that the index is never used again; False when buried before."""
     row = await tx.fetch_one(
-        "UPDATE messages SET deleted = 1, body = '', attributes = '{}', media = NULL, \"from\" = '', "
+        f"UPDATE messages SET deleted = 1, {KEEP_ADDED}, body = '', attributes = '{{}}', media = NULL, \"from\" = '', "
         'last_updated_by = NULL, revision = $3 WHERE channel = $1 AND "index" = $2 AND deleted = 0 RETURNING sid',
         message.channel,
         message.index,

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
-from hubbub.events import MEMBER_REMOVED, USER_ADDED, USER_UPDATED
+from hubbub.events import MEMBER_REMOVED, USER_ADDED, USER_REACHED, USER_REMOVED, USER_UPDATED
 from hubbub.resources.bindings import sql as bindings
 from hubbub.resources.channels import sql as channels
 from hubbub.resources.channels.model import Channel
@@ -131,13 +131,29 @@ async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, 
     return updated
 
 
+async def reach_user(tx: Transaction, key: int, reached: Changes) -> None:
+    """Store whether the user is connected (`is_online`) or can be pushed to (`is_notifiable`).
+
+    Raises ERRORS.NOT_FOUND when it was deleted meanwhile.
+    """
+    if await sql.update_user(tx, key, reached) is None:
+        raise ERRORS.NOT_FOUND()
+    user = await sql.user_by_key(tx, key)
+    assert user is not None
+    itself = Caller(0, user.account_sid, user.identity, user.service_sid)
+    tx.emit(Emitted(USER_REACHED, user, itself, webhook_enabled=False))
+
+
 async def delete_user(chat: Chat, caller: Caller, user: User) -> None:
     """The user leaves every channel, its invites and bindings go, its messages stay; the identity is free again."""
     async with chat.transaction() as tx:
         await leave_everything(tx, caller, user)
         await bindings.remove_bindings_of_user(tx, user.service, user.key)
-        if not await sql.remove_user(tx, user.key):
+        revision = await sql.remove_user(tx, user.key)
+        if revision is None:
             raise ERRORS.NOT_FOUND()
+        removed = replace(user, revision=revision, last_revision=revision)
+        tx.emit(Emitted(USER_REMOVED, removed, caller, webhook_enabled=False))
 
 
 async def end_membership(

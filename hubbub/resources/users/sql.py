@@ -5,7 +5,7 @@ from typing import Any
 from hubbub.resources.users.model import User
 from hubbub.storage.database import Reader, Transaction
 from hubbub.storage.pages import Listing
-from hubbub.storage.statements import assignments, columns, insert, stored
+from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
 
 USER = (
     f"SELECT {columns(User, 'u')}, s.account_sid, s.sid, s.reachability_enabled "
@@ -37,6 +37,17 @@ async def get_user_by_identity(reader: Reader, account: int, service_sid: str, i
 async def user_of_service(reader: Reader, service: int, identity: str) -> User | None:
     row = await reader.fetch_one(f"{USER} WHERE u.service = $1 AND u.identity = $2", service, identity)
     return User(*row) if row else None
+
+
+async def user_by_key(reader: Reader, key: int) -> User | None:
+    row = await reader.fetch_one(f"{USER} WHERE u.key = $1", key)
+    return User(*row) if row else None
+
+
+async def users_by_sid(reader: Reader, service: int, sids: list[str]) -> list[User]:
+    """Those of the service that are there."""
+    sql = f"{USER} WHERE u.service = $1 AND s.deleted = 0 AND u.sid IN ({placeholders(len(sids), 2)})"
+    return [User(*row) for row in await reader.fetch_all(sql, service, *sids)]
 
 
 async def lock_user(tx: Transaction, key: int) -> bool:
@@ -84,9 +95,10 @@ async def leave_deleted_channel(tx: Transaction, channel: int) -> None:
     )
 
 
-async def remove_user(tx: Transaction, key: int) -> bool:
-    """False when it was deleted before."""
-    return await tx.fetch_one("DELETE FROM users WHERE key = $1 RETURNING key", key) is not None
+async def remove_user(tx: Transaction, key: int) -> int | None:
+    """The revision of its end; None when it was deleted before."""
+    row = await tx.fetch_one("DELETE FROM users WHERE key = $1 RETURNING last_revision + 1", key)
+    return row[0] if row else None
 
 
 async def purge_some(tx: Transaction, service: int, most: int) -> int:
