@@ -59,12 +59,17 @@ async def send_json(send: Send, status: int, content: Any) -> None:
 
 
 async def send_error(send: Send, error: ChatError, path: str) -> None:
-    """The error body has exactly these four keys; `path` fills the 404's message, without the version."""
-    body = {
-        "code": error.code,
-        "message": error.message.replace("{path}", path.removeprefix("/v2")),
-        "more_info": f"https://www.twilio.com/docs/errors/{error.code}",
-        "status": error.status,
-    }
     challenge = [CHALLENGE] if error.status == 401 else []  # noqa: PLR2004 - an HTTP status names itself
-    await send_bytes(send, error.status, encode(body), JSON, *challenge)
+    await send_bytes(send, error.status, error_body(error, path), JSON, *challenge)
+
+
+def error_body(error: ChatError, path: str) -> bytes:
+    """The error body has exactly these four keys; `path` fills the 404's message, without the version."""
+    return encode(
+        {
+            "code": error.code,
+            "message": error.message.replace("{path}", path.removeprefix("/v2")),
+            "more_info": f"https://www.twilio.com/docs/errors/{error.code}",
+            "status": error.status,
+        }
+    )

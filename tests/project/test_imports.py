@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resources": RESOURCE,
     "resources/routes": {"web", *RESOURCE},
     "metrics": set(),
+    "realtime": {"chat", "storage", "resources", "settings", "vault", "web", *LEAVES},
     "delivery": {"__init__", "chat", "storage", "resources", "settings", "vault", "metrics", *LEAVES},
     "sweep": {"chat", "storage", "resources", *LEAVES},
     "app": {"chat", "delivery", "metrics", "settings", "vault", "storage", "resources", "sweep", "web", *LEAVES},

@@ -1,0 +1,1 @@
+"""The real-time protocol of the client SDKs: what apps connect to."""
