@@ -65,14 +65,14 @@ class Hooks(Protocol):
 class Outbox(Protocol):
     """What leaves after a commit: stored with it, only where somebody asked."""
 
-    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> list[Any]:
-        """Store what the events ask for; what this process is to send itself once it is on disk."""
+    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> Any:
+        """Store what the events ask for; a receipt when this process has to do with it afterwards, else None."""
 
-    def hand_over(self, deliveries: list[Any]) -> None:
-        """What `queue` gave is on disk: let it go."""
+    def stored(self, receipt: Any) -> None:
+        """The receipt's transaction is on disk."""
 
-    def doubt(self) -> None:
-        """The transaction failed after `queue` gave something: perhaps it is on disk, perhaps not."""
+    def failed(self, receipt: Any) -> None:
+        """The receipt's transaction has failed: perhaps it is on disk, perhaps not."""
 
 
 class Chat:
@@ -104,17 +104,17 @@ class Chat:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """The only way to change anything: on disk when the block ends, and then told to those who listen."""
-        deliveries = []
+        receipt = None
         try:
             async with self.database.transaction() as tx:
                 yield tx
                 if tx.emitted:
-                    deliveries = await self.outbox.queue(tx, tx.emitted)
+                    receipt = await self.outbox.queue(tx, tx.emitted)
         except BaseException:
-            if deliveries:
-                self.outbox.doubt()
+            if receipt is not None:
+                self.outbox.failed(receipt)
             raise
         if tx.emitted:
             self.bus.publish(tx.emitted)
-        if deliveries:
-            self.outbox.hand_over(deliveries)
+        if receipt is not None:
+            self.outbox.stored(receipt)

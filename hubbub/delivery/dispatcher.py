@@ -47,7 +47,7 @@ class Dispatcher:
         self._database = database
         self._outbox = outbox
         self._messenger = messenger
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self._renewed = 0
         self._alone = False
@@ -74,9 +74,14 @@ class Dispatcher:
         return admitted
 
     def take(self, deliveries: list[Delivery]) -> None:
-        """Send what this node has taken, after what is in its lane already."""
-        self._held += len(deliveries)
+        """Send what this node has taken, after what is in its lane already.
+
+        What was taken under a name that it has given up meanwhile is free in the table.
+        """
         for delivery in deliveries:
+            if delivery.node != self.node:
+                continue
+            self._held += 1
             lane = self._lanes.get(delivery.lane)
             if lane is None:
                 lane = self._lanes[delivery.lane] = Lane(delivery.lane, self._hook(delivery.hook))
@@ -95,7 +100,7 @@ class Dispatcher:
     async def run(self, *, alone: bool) -> None:
         """Send until cancelled. `alone` says that no other process sends from this database."""
         self._alone = alone
-        writer = asyncio.create_task(self._ledger.keep_writing())
+        writer = asyncio.create_task(self.ledger.keep_writing())
         try:
             while True:
                 try:
@@ -141,7 +146,7 @@ class Dispatcher:
             await self._remove(node)
         async with self._database.transaction() as tx:
             self.node = await sql.add_node(tx, moment + (LEASE if not self._alone else 1 << 60))
-        self._ledger.node = self.node
+        self.ledger.node = self.node
         self._doubtful = False
         self._outbox.dispatcher = self
 
@@ -152,7 +157,7 @@ class Dispatcher:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._ledger.write_all()
+        await self.ledger.write_all()
         await self._remove(self.node)
         self.node = 0
 
@@ -173,7 +178,7 @@ class Dispatcher:
     async def _take_lanes(self) -> None:
         free = await sql.free_lanes(self._database)
         held = [lane.waiting[0].date_created for lane in self._lanes.values() if lane.waiting]
-        self._ledger.waits_since(min([*held, *(since for _, since in free)], default=None))
+        self.ledger.waits_since(min([*held, *(since for _, since in free)], default=None))
         wanted: list[str] = []
         begun: dict[Hook, int] = {}
         for name, _ in free:
@@ -216,7 +221,7 @@ class Dispatcher:
             hook = self._hook(delivery.hook)
             if hook.failing and hook.busy and moment < delivery.expires:
                 delivery.due = min(moment + pause(hook), delivery.expires)
-                self._ledger.add(delivery)
+                self.ledger.add(delivery)
             else:
                 hook.busy += 1
                 self._retries += 1
@@ -270,7 +275,7 @@ class Dispatcher:
             settle(delivery, result, self._clock())
         finally:
             hook.leave(answered=answered)
-        self._ledger.add(delivery)
+        self.ledger.add(delivery)
 
     async def _attempt(self, delivery: Delivery, pairs: list[tuple[str, str]]) -> Result:
         if delivery.url is None:

@@ -8,11 +8,11 @@ from hubbub.delivery import sql
 from hubbub.delivery.model import DELIVERED, Delivery
 from hubbub.errors import ChatError
 from hubbub.metrics import Metrics
-from hubbub.storage.database import Contention, Database
+from hubbub.storage.database import Contention, Database, Transaction
 
 log = logging.getLogger("hubbub.delivery")
 
-GATHER_SECONDS = 0.01  # nobody waits for it: one that is sent again after a crash keeps its id
+GATHER_SECONDS = 0.05  # nobody waits for it: one that is sent again after a crash keeps its id
 RETRY_SECONDS = 1.0
 MOST = 500
 
@@ -29,7 +29,7 @@ class Ledger:
         self._kept = kept
         self._ended: list[Delivery] = []
         self._any = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._busy = False  # a transaction that is under way writes the first of them
         self._waits_since: int | None = None
         metrics.oldest_waiting.set_function(self._oldest_waiting)
 
@@ -63,18 +63,45 @@ class Ledger:
 
     async def write_all(self) -> None:
         """All that has ended until now is on disk afterwards."""
-        async with self._lock:
-            while self._ended:
-                ended = self._ended[:MOST]
-                await self._write(ended)
-                del self._ended[: len(ended)]
-            self._any.clear()
+        while self._ended:
+            entries: list[Delivery] = []
+            try:
+                async with self._database.transaction() as tx:
+                    entries = await self.write(tx)
+            except BaseException:
+                self.failed(entries)
+                raise
+            self.written(entries)
+            if not entries:  # another transaction has them
+                await asyncio.sleep(GATHER_SECONDS)
 
-    async def _write(self, ended: list[Delivery]) -> None:
-        gone = [delivery for delivery in ended if delivery.state == DELIVERED and not self._kept]
-        rest = [delivery for delivery in ended if delivery.state != DELIVERED or self._kept]
-        async with self._database.transaction() as tx:
+    async def write(self, tx: Transaction) -> list[Delivery]:
+        """Write what has ended within a transaction; to be given to `written` when that is on disk, or to `failed`."""
+        if self._busy or not self._ended:
+            return []
+        entries = self._ended[:MOST]
+        gone = [delivery for delivery in entries if delivery.state == DELIVERED and not self._kept]
+        rest = [delivery for delivery in entries if delivery.state != DELIVERED or self._kept]
+        self._busy = True
+        try:
             if rest:
                 await sql.settle(tx, self.node, rest)
             if gone:
                 await sql.forget(tx, self.node, gone)
+        except BaseException:
+            self._busy = False
+            raise
+        return entries
+
+    def written(self, entries: list[Delivery]) -> None:
+        """They are on disk."""
+        if entries:
+            self._busy = False
+            del self._ended[: len(entries)]
+            if not self._ended:
+                self._any.clear()
+
+    def failed(self, entries: list[Delivery]) -> None:
+        """Perhaps they are on disk; twice is no harm, for what is written is not this node's any more."""
+        if entries:
+            self._busy = False

@@ -7,7 +7,7 @@ from hubbub.delivery import sql
 from hubbub.delivery.http import Sender
 from hubbub.delivery.model import Target
 from hubbub.delivery.outcome import Answer
-from hubbub.delivery.parameters import Pairs, form, query_url
+from hubbub.delivery.parameters import Pairs, form, query_url, request_url
 from hubbub.delivery.signing import secret_bytes, standard_signature, twilio_signature
 from hubbub.storage.database import Reader
 from hubbub.vault import Vault
@@ -41,7 +41,7 @@ class Messenger:
             signed = url.partition("?")[2].encode()
             headers = [*ALWAYS]
         else:
-            url, body = target.url, form(pairs).encode()
+            url, body = request_url(target.url), form(pairs).encode()
             signature = twilio_signature(token, url, pairs)
             signed = body
             headers = [FORM, *ALWAYS]

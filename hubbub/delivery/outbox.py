@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from hubbub.chat import Emitted
 from hubbub.dates import now
 from hubbub.delivery import sql
+from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.model import DEAD, WAITING, Delivery, Target
 from hubbub.delivery.parameters import parameters
 from hubbub.events import CHANNEL_WEBHOOKS, MEDIA_MESSAGE_SENT, MESSAGE_SENT
@@ -31,6 +32,7 @@ class Dispatcher(Protocol):
     """What sends the deliveries of this process."""
 
     node: int
+    ledger: Ledger
 
     def admit(self, lane: str) -> bool:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
@@ -42,6 +44,14 @@ class Dispatcher(Protocol):
         """It is not known whether something was stored for this node."""
 
 
+class Receipt(NamedTuple):
+    """What a transaction has written for the dispatcher."""
+
+    dispatcher: Dispatcher
+    deliveries: list[Delivery]  # to be sent by this process
+    entries: list[Delivery]  # of the ledger
+
+
 class Outbox:
     """Asked by each transaction that emitted something. A process that only writes has no dispatcher."""
 
@@ -51,17 +61,22 @@ class Outbox:
         self._clock = clock
         self.dispatcher: Dispatcher | None = None
 
-    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> list[Delivery]:
-        """Store a delivery for every hook that asks for one of the events; those that this process is to send."""
+    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> Receipt | None:
+        """Store a delivery for every hook that asks for one of the events.
+
+        What has ended since is written in the same transaction: under load it needs none of its own.
+        """
         asked = [each for each in emitted if is_asked(each)]
-        if not asked:
-            return []
-        deliveries = await self._deliveries(tx, asked)
+        deliveries = await self._deliveries(tx, asked) if asked else []
         if not deliveries:
-            return []
+            return None
         await self._claim(tx, deliveries)
         await sql.add_deliveries(tx, deliveries)
-        return [delivery for delivery in deliveries if delivery.node is not None]
+        dispatcher = self.dispatcher
+        if dispatcher is None:
+            return None
+        entries = await dispatcher.ledger.write(tx)
+        return Receipt(dispatcher, [delivery for delivery in deliveries if delivery.node is not None], entries)
 
     async def _deliveries(self, tx: Transaction, asked: list[Emitted]) -> list[Delivery]:
         moment = self._clock()
@@ -122,15 +137,15 @@ class Outbox:
             if delivery.lane not in others:
                 delivery.node = dispatcher.node
 
-    def hand_over(self, deliveries: list[Delivery]) -> None:
-        """They are on disk: let them go."""
-        if self.dispatcher is not None:
-            self.dispatcher.take(deliveries)
+    def stored(self, receipt: Receipt) -> None:
+        """It is on disk: let the deliveries go."""
+        receipt.dispatcher.ledger.written(receipt.entries)
+        receipt.dispatcher.take(receipt.deliveries)
 
-    def doubt(self) -> None:
-        """Whether they are on disk is not known."""
-        if self.dispatcher is not None:
-            self.dispatcher.doubt()
+    def failed(self, receipt: Receipt) -> None:
+        """Whether it is on disk is not known."""
+        receipt.dispatcher.ledger.failed(receipt.entries)
+        receipt.dispatcher.doubt()
 
 
 def is_asked(each: Emitted) -> bool:
