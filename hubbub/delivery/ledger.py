@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from hubbub.delivery import sql
-from hubbub.delivery.model import DELIVERED, Delivery
+from hubbub.delivery.model import DELIVERED, STATES, WAITING, Delivery
 from hubbub.errors import ChatError
 from hubbub.metrics import Metrics
 from hubbub.storage.database import Contention, Database, Transaction
@@ -15,6 +15,7 @@ log = logging.getLogger("hubbub.delivery")
 GATHER_SECONDS = 0.05  # nobody waits for it: one that is sent again after a crash keeps its id
 RETRY_SECONDS = 1.0
 MOST = 500
+ENDS = [state for state in STATES if state != WAITING]
 
 
 class Ledger:
@@ -24,7 +25,8 @@ class Ledger:
         """`kept` says whether what has arrived stays in the table for a time."""
         self.node = 0
         self._database = database
-        self._metrics = metrics
+        self._counted = {state: metrics.webhooks.labels(state) for state in ENDS}
+        self._took = metrics.webhook_seconds
         self._clock = clock
         self._kept = kept
         self._ended: list[Delivery] = []
@@ -37,9 +39,9 @@ class Ledger:
         """The delivery has ended, or is put off."""
         self._ended.append(delivery)
         self._any.set()
-        self._metrics.webhooks.labels(delivery.state).inc()
+        self._counted[delivery.state].inc()
         if delivery.state == DELIVERED:
-            self._metrics.webhook_seconds.observe((delivery.date_updated - delivery.date_created) / 1000)
+            self._took.observe((delivery.date_updated - delivery.date_created) / 1000)
 
     def waits_since(self, moment: int | None) -> None:
         """Since when the oldest first try waits."""

@@ -29,7 +29,7 @@ class Target(msgspec.Struct):
     secret_version: int
 
 
-class Delivery(msgspec.Struct):
+class Delivery(msgspec.Struct, gc=False):
     JOINED: ClassVar[tuple[str, ...]] = ()
 
     sid: str

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 
 from hubbub.vault import Vault
 
@@ -28,6 +29,7 @@ def standard_signature(secret: bytes, id: str, timestamp: int, body: bytes) -> s
     return "v1," + encoded(hmac.digest(secret, f"{id}.{timestamp}.".encode() + body, hashlib.sha256))
 
 
+@lru_cache(maxsize=1024)
 def secret_bytes(vault: Vault, service_sid: str, version: int) -> bytes:
     """The key of `standard_signature` for a service; each version, from one rotation to the next, has its own."""
     return vault.derive(f"webhooks:{service_sid}:{version}")
