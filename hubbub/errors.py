@@ -68,10 +68,12 @@ class ERRORS:
     PERMISSION_NOT_FOUND = Kind(50104, 400, "Permission not found")
     INVALID_ROLE_TYPE = Kind(50105, 400, "Invalid role type")
     CREATOR_ROLE_NOT_FOUND = Kind(50106, 400, "Channel creator role not found")
+    NOT_AUTHORIZED = Kind(50107, 403, "User not authorized for command")
 
     # Users
     USER_EXISTS = Kind(50201, 409, "User already exists")
     IDENTITY_RESERVED = Kind(50203, 400, "Identity reserved")
+    ROLE_UNAUTHORIZED = Kind(50205, 403, "User unauthorized to set role")
     IDENTITY_LIKE_SID = Kind(50206, 400, "Identity should not match user SID pattern")
     IDENTITY_TOO_LONG = Kind(50207, 400, "Identity too long")
     USER_CHANNEL_LIMIT = Kind(50208, 403, "User channel limit exceeded")
@@ -101,6 +103,7 @@ class ERRORS:
     WEBHOOK_URL_TOO_LONG = Kind(50332, 400, "Channel webhook url too long")
 
     # Members
+    NOT_MEMBER = Kind(50400, 403, "User not member of channel")
     CHANNEL_MEMBER_LIMIT = Kind(50403, 403, "Channel member limit exceeded")
     MEMBER_EXISTS = Kind(50404, 409, "Member already exists")
     INVALID_CONSUMPTION_TIMESTAMP = Kind(50405, 400, "Invalid last consumption timestamp format")
@@ -113,6 +116,9 @@ class ERRORS:
     MEDIA_ALREADY_SENT = Kind(50508, 400, "Media already sent with another message")
     MEDIA_BODY_UPDATE = Kind(50509, 400, "Media message body update not allowed")
     INVALID_MEDIA_SID = Kind(50510, 400, "Invalid message media SID")
+
+    # Invites
+    DECLINED_AS_MEMBER = Kind(50602, 409, "Cannot decline invite when already channel member")
 
 
 def all_errors() -> dict[str, Kind]:

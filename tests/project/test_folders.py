@@ -8,7 +8,8 @@ from tests.project.source import RESOURCES
 
 FILES = {"__init__.py", "model.py", "sql.py", "actions.py", "routes.py"}
 WITHOUT_ROUTES = {"accounts"}  # made and listed by commands, not over HTTP
-BESIDE = {"__init__.py", "checks.py"}  # checks.py: the rules that several resources share
+# checks.py: the rules that several resources share; permissions.py: what end users may do
+BESIDE = {"__init__.py", "checks.py", "permissions.py"}
 
 
 def folders() -> list[Path]:
@@ -16,7 +17,7 @@ def folders() -> list[Path]:
 
 
 def test_resources_are_the_nouns_of_the_chat() -> None:
-    """There is one folder for each noun, and nothing else beside the shared checks."""
+    """There is one folder for each noun, and nothing else beside what all of them share."""
     assert [folder.name for folder in folders()] == [
         "accounts",
         "bindings",

@@ -6,10 +6,19 @@ from hubbub.chat import Caller, Changes, Chat, Emitted
 from hubbub.errors import ERRORS
 from hubbub.events import CHANNEL_ADDED, CHANNEL_DESTROYED, CHANNEL_UPDATED, INVITE_REMOVED, USER_CHANNEL_REMOVED
 from hubbub.resources.channels import sql
-from hubbub.resources.channels.model import PUBLIC, Channel, Place, check_changes
+from hubbub.resources.channels.model import PRIVATE, PUBLIC, Channel, Place, check_changes
 from hubbub.resources.invites import sql as invites
 from hubbub.resources.media import sql as media
 from hubbub.resources.members import sql as members
+from hubbub.resources.permissions import (
+    CHANNEL_EDITS,
+    CREATE_CHANNEL,
+    DESTROY_CHANNEL,
+    allow,
+    allow_edits,
+    allow_in_service,
+    check_service,
+)
 from hubbub.resources.services.actions import access_service, service_of
 from hubbub.resources.services.model import Service
 from hubbub.resources.users import sql as users
@@ -20,20 +29,29 @@ MOST_PLACES = 50_000
 
 
 async def access_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_unique_name: str) -> Channel:
-    """The only way from a caller to a channel. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    """The only way from a caller to a channel. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND.
+
+    A private channel is not found by an end user who is neither in it nor invited; its maker finds it until the
+    first time in it has ended.
+    """
+    check_service(caller, service_sid)
     find = sql.get_channel if is_sid(sid_or_unique_name, "CH") else sql.get_channel_by_unique_name
     channel = await find(chat.database, caller.account, service_sid, sid_or_unique_name)
     if channel is None:
         await access_service(chat, caller, service_sid)
         raise ERRORS.NOT_FOUND()
+    if channel.type == PRIVATE:
+        await allow(chat, caller, channel)
     return channel
 
 
 async def locate_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_unique_name: str) -> Place:
-    """Where a back end's message goes. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND.
+    """Where a message goes. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND.
 
-    A place never changes, so it is remembered by SID; that it is still there, the sending transaction makes sure.
+    A place never changes, so it is remembered by SID; that it is still there, the sending transaction makes sure,
+    and that an end user may see it, the lookup of what it may do there.
     """
+    check_service(caller, service_sid)
     address = (caller.account, service_sid, sid_or_unique_name)
     place = chat.places.get(address)
     if place is None:
@@ -46,8 +64,12 @@ async def locate_channel(chat: Chat, caller: Caller, service_sid: str, sid_or_un
     return place
 
 
-async def list_channels(chat: Chat, service: Service, types: list[str], window: Window) -> Slice[Channel]:
-    """All types where none is named."""
+async def list_channels(
+    chat: Chat, caller: Caller, service: Service, types: list[str], window: Window
+) -> Slice[Channel]:
+    """All types where none is named. An end user finds the public ones here, whatever is named."""
+    if caller.identity is not None:
+        types = [PUBLIC]
     shared = (service.account_sid, service.sid)
     return await sql.of_service(len(types)).page(chat.database, window, service.key, *types, joined=shared)
 
@@ -56,6 +78,7 @@ async def create_channel(
     chat: Chat, caller: Caller, service: Service, changes: Changes, *, webhook_enabled: bool
 ) -> Channel:
     """Raises ERRORS.UNIQUE_NAME_EXISTS, or the error of the first value that will not do. The creator does not join."""
+    await allow_in_service(chat, caller, service, CREATE_CHANNEL)
     check_changes(changes)
     moment = changes.get("date_created", chat.clock())
     channel = Channel(
@@ -97,6 +120,7 @@ async def update_channel(
     chat: Chat, caller: Caller, channel: Channel, changes: Changes, *, webhook_enabled: bool
 ) -> Channel:
     """Change what is given; without a DateUpdated the update is stamped now."""
+    await allow_edits(chat, caller, channel, CHANNEL_EDITS, changes)
     check_changes(changes)
     if not changes:
         return channel
@@ -119,6 +143,7 @@ async def update_channel(
 
 async def delete_channel(chat: Chat, caller: Caller, channel: Channel, *, webhook_enabled: bool) -> None:
     """The channel, its members and invites vanish at once; messages and files are swept afterwards."""
+    await allow(chat, caller, channel, DESTROY_CHANNEL)
     if caller.identity is not None:
         await chat.hooks.before(CHANNEL_DESTROYED, caller, channel, channel)
     async with chat.transaction() as tx:

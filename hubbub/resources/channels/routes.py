@@ -56,7 +56,7 @@ async def list_channels(call: Call, service_sid: str, *, type_: Maybe[list[str]]
     if not set(types) <= {PUBLIC, PRIVATE}:
         raise ERRORS.INVALID_PARAMETER(name="Type")
     service = await access_service(call.chat, call.caller, service_sid)
-    found = await actions.list_channels(call.chat, service, types, paging.by_sid())
+    found = await actions.list_channels(call.chat, call.caller, service, types, paging.by_sid())
     collection = f"{url(call.origin, service.sid)}/Channels"
     resources = wires(found.rows, collection)
     filters = [("Type", name) for name in types]

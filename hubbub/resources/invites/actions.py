@@ -8,6 +8,7 @@ from hubbub.resources.channels.model import Channel
 from hubbub.resources.invites import sql
 from hubbub.resources.invites.model import Invite
 from hubbub.resources.members import sql as members
+from hubbub.resources.permissions import INVITE_MEMBER, allow, check_role_unset
 from hubbub.resources.roles.actions import check_role_sid
 from hubbub.resources.roles.model import CHANNEL
 from hubbub.resources.services.actions import service_of
@@ -16,17 +17,30 @@ from hubbub.sids import is_sid, new_sid
 from hubbub.storage.pages import Slice, Window
 
 
-async def access_invite(chat: Chat, channel: Channel, sid_or_identity: str) -> Invite:
-    """Raises ERRORS.NOT_FOUND."""
+async def access_invite(chat: Chat, caller: Caller, channel: Channel, sid_or_identity: str) -> Invite:
+    """Raises ERRORS.NOT_FOUND.
+
+    An end user finds its own, and others' with the permission to invite: ERRORS.NOT_AUTHORIZED. Who has joined
+    has none to decline: ERRORS.DECLINED_AS_MEMBER.
+    """
     find = sql.get_invite if is_sid(sid_or_identity, "IN") else sql.get_invite_by_identity
     invite = await find(chat.database, channel.key, sid_or_identity)
+    if caller.identity not in {None, sid_or_identity, invite and invite.identity}:
+        await allow(chat, caller, channel, INVITE_MEMBER)
     if invite is None:
+        if sid_or_identity == caller.identity and await members.get_member_by_identity(
+            chat.database, channel.key, sid_or_identity
+        ):
+            raise ERRORS.DECLINED_AS_MEMBER()
         raise ERRORS.NOT_FOUND()
     return invite
 
 
-async def list_invites(chat: Chat, channel: Channel, identities: list[str], window: Window) -> Slice[Invite]:
-    """All where no identity is named."""
+async def list_invites(
+    chat: Chat, caller: Caller, channel: Channel, identities: list[str], window: Window
+) -> Slice[Invite]:
+    """All where no identity is named. Raises ERRORS.NOT_AUTHORIZED to an end user who may not invite."""
+    await allow(chat, caller, channel, INVITE_MEMBER)
     return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
 
 
@@ -36,6 +50,8 @@ async def create_invite(chat: Chat, caller: Caller, channel: Channel, identity: 
     Raises ERRORS.NOT_FOUND for an unknown identity, ERRORS.MEMBER_EXISTS, ERRORS.USER_INVITED, or the error of a
     role that will not do.
     """
+    await allow(chat, caller, channel, INVITE_MEMBER)
+    check_role_unset(caller, role_sid)
     moment = chat.clock()
     async with chat.transaction() as tx:
         if not await channels.lock_channel(tx, channel.key):

@@ -31,7 +31,7 @@ async def list_invites(
 ) -> Page:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     identities = list(identity or [])
-    found = await actions.list_invites(call.chat, channel, identities, paging.by_sid())
+    found = await actions.list_invites(call.chat, call.caller, channel, identities, paging.by_sid())
     resources = [wire(invite, channel, call.origin) for invite in found.rows]
     collection = f"{channel_url(call.origin, channel)}/Invites"
     filters = [("Identity", name) for name in identities]
@@ -41,11 +41,11 @@ async def list_invites(
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Invites/{Sid}")
 async def fetch_invite(call: Call, service_sid: str, channel_sid: str, sid: str) -> dict[str, Any]:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    return wire(await actions.access_invite(call.chat, channel, sid), channel, call.origin)
+    return wire(await actions.access_invite(call.chat, call.caller, channel, sid), channel, call.origin)
 
 
 @operations.delete("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Invites/{Sid}")
 async def delete_invite(call: Call, service_sid: str, channel_sid: str, sid: str) -> None:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    invite = await actions.access_invite(call.chat, channel, sid)
+    invite = await actions.access_invite(call.chat, call.caller, channel, sid)
     await actions.delete_invite(call.chat, call.caller, channel, invite)

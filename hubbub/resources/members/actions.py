@@ -19,6 +19,17 @@ from hubbub.resources.invites.actions import access_invite, delete_invite
 from hubbub.resources.invites.model import Invite
 from hubbub.resources.members import sql
 from hubbub.resources.members.model import DEFAULT, Member, UserChannel, check_changes
+from hubbub.resources.permissions import (
+    LEAVE_CHANNEL,
+    MEMBER_EDITS,
+    REMOVE_MEMBER,
+    allow,
+    allow_edits,
+    allow_entry,
+    allow_naming,
+    allow_reading,
+    check_role_unset,
+)
 from hubbub.resources.roles.actions import check_role_sid
 from hubbub.resources.roles.model import CHANNEL
 from hubbub.resources.services.actions import service_of
@@ -31,8 +42,9 @@ from hubbub.storage.database import Contention, Transaction
 from hubbub.storage.pages import Slice, Window
 
 
-async def access_member(chat: Chat, channel: Channel, sid_or_identity: str) -> Member:
-    """Raises ERRORS.NOT_FOUND."""
+async def access_member(chat: Chat, caller: Caller, channel: Channel, sid_or_identity: str) -> Member:
+    """Raises ERRORS.NOT_FOUND, or ERRORS.NOT_MEMBER to an end user who may not know who is in the channel."""
+    await allow_naming(chat, caller, channel)
     find = sql.get_member if is_sid(sid_or_identity, "MB") else sql.get_member_by_identity
     member = await find(chat.database, channel.key, sid_or_identity)
     if member is None:
@@ -40,8 +52,11 @@ async def access_member(chat: Chat, channel: Channel, sid_or_identity: str) -> M
     return member
 
 
-async def list_members(chat: Chat, channel: Channel, identities: list[str], window: Window) -> Slice[Member]:
-    """All where no identity is named."""
+async def list_members(
+    chat: Chat, caller: Caller, channel: Channel, identities: list[str], window: Window
+) -> Slice[Member]:
+    """All where no identity is named. Raises ERRORS.NOT_MEMBER to an end user who is none."""
+    await allow_reading(chat, caller, channel)
     return await sql.of_channel(len(identities)).page(chat.database, window, channel.key, *identities)
 
 
@@ -53,6 +68,8 @@ async def add_member(
     Raises ERRORS.MEMBER_EXISTS, ERRORS.CHANNEL_MEMBER_LIMIT, ERRORS.USER_CHANNEL_LIMIT, or the error of the
     first value that will not do.
     """
+    by_invite = await allow_entry(chat, caller, channel, identity)
+    check_role_unset(caller, changes.get("role_sid"))
     check_identity(identity)
     moment = chat.clock()
     check_changes(changes, moment)
@@ -91,6 +108,8 @@ async def add_member(
         member.user_revision = await join(tx, service, user)
         invite = await invites.use_invite_of(tx, channel.key, identity)
         member.user_added = invite.user_revision if invite else None
+        if by_invite and invite is None:  # revoked in this very moment
+            raise ERRORS.NOT_AUTHORIZED()
         if member.role_sid:
             await check_role_sid(tx, service.key, member.role_sid, CHANNEL)
         else:
@@ -134,6 +153,7 @@ async def update_member(
     chat: Chat, caller: Caller, channel: Channel, member: Member, changes: Changes, *, webhook_enabled: bool
 ) -> Member:
     """Change what is given, for every listener of the channel and of the user."""
+    await allow_edits(chat, caller, channel, MEMBER_EDITS, changes, member.identity)
     moment = chat.clock()
     check_changes(changes, moment)
     if not changes:
@@ -160,6 +180,7 @@ async def update_member(
 
 async def remove_member(chat: Chat, caller: Caller, channel: Channel, member: Member, *, webhook_enabled: bool) -> None:
     """The user leaves the channel; its messages stay."""
+    await allow(chat, caller, channel, LEAVE_CHANNEL if member.identity == caller.identity else REMOVE_MEMBER)
     if caller.identity is not None:
         await chat.hooks.before(MEMBER_REMOVED, caller, channel, member)
     async with chat.transaction() as tx:
@@ -179,8 +200,13 @@ async def leave(
 async def access_user_channel(
     chat: Chat, caller: Caller, service_sid: str, user: str, channel: str
 ) -> tuple[UserChannel, User, Channel]:
-    """A channel that the user has joined or is invited to. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    """A channel that the user has joined or is invited to. Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND.
+
+    An end user's channels are its own affair: nobody else finds them.
+    """
     found_user = await access_user(chat, caller, service_sid, user)
+    if caller.identity not in {None, found_user.identity}:
+        raise ERRORS.NOT_FOUND()
     found_channel = await access_channel(chat, caller, service_sid, channel)
     membership = await sql.get_user_channel(chat.database, found_user.key, found_channel.key)
     if membership is None:
@@ -188,7 +214,10 @@ async def access_user_channel(
     return membership, found_user, found_channel
 
 
-async def list_user_channels(chat: Chat, user: User, window: Window) -> Slice[UserChannel]:
+async def list_user_channels(chat: Chat, caller: Caller, user: User, window: Window) -> Slice[UserChannel]:
+    """Raises ERRORS.NOT_FOUND to any other end user."""
+    if caller.identity not in {None, user.identity}:
+        raise ERRORS.NOT_FOUND()
     return await sql.OF_USER.page(chat.database, window, user.key)
 
 
@@ -197,11 +226,11 @@ async def update_user_channel(
 ) -> UserChannel:
     """Set the horizon, which every member sees, or the notification level, which is the user's own affair.
 
-    Raises ERRORS.NOT_FOUND for an invitation, which has neither.
+    Raises ERRORS.NOT_FOUND for an invitation, which has neither; ERRORS.NOT_MEMBER to an end user.
     """
     check_changes(changes, chat.clock())
     if changes:
-        member = await access_member(chat, channel, user.identity)
+        member = await access_member(chat, caller, channel, user.identity)
         if set(changes) == {"notification_level"}:
             await set_notification_level(chat, caller, channel, member, changes)
         else:
@@ -215,6 +244,7 @@ async def update_user_channel(
 async def set_notification_level(
     chat: Chat, caller: Caller, channel: Channel, member: Member, changes: Changes
 ) -> None:
+    await allow_edits(chat, caller, channel, MEMBER_EDITS, changes, member.identity)
     async with chat.transaction() as tx:
         user = await users.bump_user(tx, member.user)
         if user is None:
@@ -234,4 +264,4 @@ async def delete_user_channel(
     if member is not None:
         await remove_member(chat, caller, channel, member, webhook_enabled=webhook_enabled)
     else:
-        await delete_invite(chat, caller, channel, await access_invite(chat, channel, user.identity))
+        await delete_invite(chat, caller, channel, await access_invite(chat, caller, channel, user.identity))

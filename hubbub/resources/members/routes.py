@@ -59,7 +59,7 @@ async def list_members(
 ) -> Page:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
     identities = list(identity or [])
-    found = await actions.list_members(call.chat, channel, identities, paging.by_sid())
+    found = await actions.list_members(call.chat, call.caller, channel, identities, paging.by_sid())
     resources = wires(found.rows, channel, call.origin)
     collection = f"{channel_url(call.origin, channel)}/Members"
     filters = [("Identity", name) for name in identities]
@@ -69,7 +69,7 @@ async def list_members(
 @operations.fetch("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Members/{Sid}")
 async def fetch_member(call: Call, service_sid: str, channel_sid: str, sid: str) -> MemberResource:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    return wire(await actions.access_member(call.chat, channel, sid), channel, call.origin)
+    return wire(await actions.access_member(call.chat, call.caller, channel, sid), channel, call.origin)
 
 
 @operations.update("/v2/Services/{ServiceSid}/Channels/{ChannelSid}/Members/{Sid}")
@@ -88,7 +88,7 @@ async def update_member(
     x_twilio_webhook_enabled: bool = False,
 ) -> MemberResource:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    member = await actions.access_member(call.chat, channel, sid)
+    member = await actions.access_member(call.chat, call.caller, channel, sid)
     changes = given(
         role_sid=role_sid,
         last_consumed_message_index=last_consumed_message_index,
@@ -108,14 +108,14 @@ async def delete_member(
     call: Call, service_sid: str, channel_sid: str, sid: str, *, x_twilio_webhook_enabled: bool = False
 ) -> None:
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    member = await actions.access_member(call.chat, channel, sid)
+    member = await actions.access_member(call.chat, call.caller, channel, sid)
     await actions.remove_member(call.chat, call.caller, channel, member, webhook_enabled=x_twilio_webhook_enabled)
 
 
 @operations.fetch("/v2/Services/{ServiceSid}/Users/{UserSid}/Channels")
 async def list_user_channels(call: Call, service_sid: str, user_sid: str, *, paging: Paging) -> Page:
     user = await access_user(call.chat, call.caller, service_sid, user_sid)
-    found = await actions.list_user_channels(call.chat, user, paging.by_sid())
+    found = await actions.list_user_channels(call.chat, call.caller, user, paging.by_sid())
     resources = [user_channel_wire(membership, user, call.origin) for membership in found.rows]
     collection = f"{user_url(call.origin, user)}/Channels"
     return Page(collection, "channels", resources, paging, found.next, found.previous)

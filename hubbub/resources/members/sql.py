@@ -3,7 +3,7 @@
 from typing import Any
 
 from hubbub.resources.members.model import Member, UserChannel
-from hubbub.storage.database import Reader, Transaction
+from hubbub.storage.database import Reader, Row, Transaction
 from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
 
@@ -25,6 +25,18 @@ USER_CHANNELS = f"""(
     UNION ALL
     SELECT i.channel, i.channel_sid, NULL, 'invited', NULL, NULL, 'default'
     FROM invites i WHERE i."user" = $1 AND i.deleted = 0) AS u WHERE TRUE"""
+
+STANDING = """
+    SELECT c.type, r.permissions, m.sid, mr.permissions, i.sid,
+        CASE WHEN c.created_by = $2 AND c.type = 'private' AND m.sid IS NULL
+            THEN (SELECT count(*) FROM members t WHERE t.channel = c.key AND t.identity = $2) END
+    FROM channels c
+    LEFT JOIN users u ON u.service = c.service AND u.identity = $2
+    LEFT JOIN roles r ON r.service = c.service AND r.sid = u.role_sid
+    LEFT JOIN members m ON m.channel = c.key AND m.identity = $2 AND m.deleted = 0
+    LEFT JOIN roles mr ON mr.service = c.service AND mr.sid = m.role_sid
+    LEFT JOIN invites i ON i.channel = c.key AND i.identity = $2 AND i.deleted = 0
+    WHERE c.key = $1 AND c.deleted = 0"""
 
 OF_USER = Listing(UserChannel, USER_CHANNELS, "channel_sid")
 
@@ -49,6 +61,39 @@ async def get_member_by_identity(reader: Reader, channel: int, identity: str) ->
     sql = f"SELECT {columns(Member)} FROM members WHERE channel = $1 AND identity = $2 AND deleted = 0"
     row = await reader.fetch_one(sql, channel, identity)
     return Member(*row) if row else None
+
+
+async def get_standing(reader: Reader, channel: int, identity: str) -> Row | None:
+    """All that an end user's permissions in a channel depend on; None when the channel is gone.
+
+    Type, permissions of the service role, member SID, permissions of the channel role, invite SID; and for the
+    maker of a private channel who is not in it, how often it was.
+    """
+    return await reader.fetch_one(STANDING, channel, identity)
+
+
+async def shared_permissions(reader: Reader, service: int, identity: str, other: str) -> list[str]:
+    """The permissions of the roles that the identity has in those of its channels that the other is in, too."""
+    rows = await reader.fetch_all(
+        'SELECT DISTINCT r.permissions FROM users u JOIN members m ON m."user" = u.key AND m.deleted = 0 '
+        "JOIN members o ON o.channel = m.channel AND o.identity = $3 AND o.deleted = 0 "
+        "JOIN roles r ON r.service = u.service AND r.sid = m.role_sid WHERE u.service = $1 AND u.identity = $2",
+        service,
+        identity,
+        other,
+    )
+    return [row[0] for row in rows]
+
+
+async def members_among(reader: Reader, senders: list[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these identities, each with a channel's key, are in that channel."""
+    pairs = ", ".join(f"(CAST(${n} AS BIGINT), CAST(${n + 1} AS TEXT))" for n in range(1, 2 * len(senders) + 1, 2))
+    rows = await reader.fetch_all(
+        f"WITH w (channel, identity) AS (VALUES {pairs}) SELECT m.channel, m.identity FROM w "
+        "JOIN members m ON m.channel = w.channel AND m.identity = w.identity AND m.deleted = 0",
+        *[value for sender in senders for value in sender],
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 async def members_of_user(reader: Reader, user: int) -> list[Member]:

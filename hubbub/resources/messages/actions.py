@@ -4,6 +4,7 @@ Sending is the hot path: concurrent messages are written together, see `storage.
 """
 
 from collections import defaultdict
+from collections.abc import Container
 
 from msgspec.structs import replace
 
@@ -15,15 +16,27 @@ from hubbub.resources.channels.actions import access_channel
 from hubbub.resources.channels.model import Channel, Place
 from hubbub.resources.media import sql as media
 from hubbub.resources.media.actions import attach_media, describe_media
+from hubbub.resources.members import sql as members
 from hubbub.resources.messages import sql
 from hubbub.resources.messages.model import Draft, Message, check_changes
+from hubbub.resources.permissions import (
+    DELETE_ANY_MESSAGE,
+    DELETE_OWN_MESSAGE,
+    MESSAGE_EDITS,
+    SEND_MEDIA_MESSAGE,
+    SEND_MESSAGE,
+    allow,
+    allow_edits,
+    allow_reading,
+)
 from hubbub.sids import new_sid
 from hubbub.storage.database import Transaction
 from hubbub.storage.pages import Slice, Window
 
 
 async def access_message(chat: Chat, caller: Caller, place: Place, sid: str) -> Message:
-    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND, or ERRORS.NOT_MEMBER to an end user who is none."""
+    await allow_reading(chat, caller, place)
     message = await sql.get_message(chat.database, place.key, sid)
     if message is None:
         raise await missing(chat, caller, place)
@@ -37,8 +50,9 @@ async def missing(chat: Chat, caller: Caller, place: Place) -> ChatError:
     return ERRORS.NOT_FOUND()
 
 
-async def list_messages(chat: Chat, channel: Channel, order: str, window: Window) -> Slice[Message]:
-    """In the order of their indexes, `asc` or `desc`."""
+async def list_messages(chat: Chat, caller: Caller, channel: Channel, order: str, window: Window) -> Slice[Message]:
+    """In the order of their indexes, `asc` or `desc`. Raises ERRORS.NOT_MEMBER to an end user who is none."""
+    await allow_reading(chat, caller, channel)
     return await sql.OF_CHANNEL[order].page(chat.database, window, channel.key)
 
 
@@ -56,6 +70,7 @@ async def send_message(
     Raises the error of the first value that will not do, ERRORS.SERVICE_NOT_FOUND, or ERRORS.NOT_FOUND when the
     channel is gone.
     """
+    await allow(chat, caller, place, SEND_MESSAGE if media_sid is None else SEND_MEDIA_MESSAGE)
     check_changes(changes)
     message = draft(chat, caller, place, changes)
     if caller.identity is not None:
@@ -119,9 +134,14 @@ async def write_drafts(chat: Chat, drafts: list[Draft]) -> list[Message | Except
 
 
 async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exception]:
-    """Give each draft its index and revision and insert them, in the order given within each channel."""
+    """Give each draft its index and revision and insert them, in the order given within each channel.
+
+    An end user who left since it was asked whether it may send is refused.
+    """
+    left = await departed(tx, drafts)
     by_channel: dict[int, list[Draft]] = defaultdict(list)
-    for item in drafts:
+    staying = [item for item in drafts if item.sender not in left] if left else drafts
+    for item in staying:
         by_channel[item.message.channel].append(item)
     # In key order, so that two nodes never wait for each other.
     wanted = [(key, len(by_channel[key]), by_channel[key][-1].message.sid) for key in sorted(by_channel)]
@@ -130,12 +150,24 @@ async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exceptio
         for n, item in enumerate(by_channel[key], 1):
             item.message.index = index + n
             item.message.revision = revision + n
-    placed = [item for item in drafts if item.message.channel in room]
+    placed = [item for item in staying if item.message.channel in room]
     await sql.add_messages(tx, [item.message for item in placed])
     for item in placed:
         event = MESSAGE_SENT if item.message.media is None else MEDIA_MESSAGE_SENT
         tx.emit(Emitted(event, item.message, item.caller, item.webhook_enabled, item.place))
-    return [item.message if item.message.channel in room else ERRORS.NOT_FOUND() for item in drafts]
+    return [outcome(item, room, left) for item in drafts]
+
+
+def outcome(item: Draft, room: Container[int], left: Container[object]) -> Message | Exception:
+    if item.sender in left:
+        return ERRORS.NOT_MEMBER()
+    return item.message if item.message.channel in room else ERRORS.NOT_FOUND()
+
+
+async def departed(tx: Transaction, drafts: list[Draft]) -> set[tuple[int, str]]:
+    """The end users among the senders who left their channel since they were asked whether they may send."""
+    senders = {(item.place.key, item.caller.identity) for item in drafts if item.caller.identity is not None}
+    return senders - await members.members_among(tx, sorted(senders)) if senders else senders
 
 
 def check_update(message: Message, changes: Changes) -> None:
@@ -151,6 +183,7 @@ async def update_message(
 
     Raises ERRORS.MEDIA_BODY_UPDATE, or the error of the first value that will not do.
     """
+    await allow_edits(chat, caller, place, MESSAGE_EDITS, changes, message.from_)
     check_update(message, changes)
     if not changes:
         return message
@@ -175,6 +208,8 @@ async def update_message(
 
 async def delete_message(chat: Chat, caller: Caller, place: Place, message: Message, *, webhook_enabled: bool) -> None:
     """Its words and its file go, its index is never used again."""
+    own = message.from_ == caller.identity
+    await allow(chat, caller, place, DELETE_OWN_MESSAGE if own else DELETE_ANY_MESSAGE)
     if caller.identity is not None:
         await chat.hooks.before(MESSAGE_REMOVED, caller, place, message)
     async with chat.transaction() as tx:

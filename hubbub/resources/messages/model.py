@@ -38,6 +38,11 @@ class Draft(msgspec.Struct):
     caller: Any
     webhook_enabled: bool
 
+    @property
+    def sender(self) -> tuple[int, str | None]:
+        """The channel, and the identity of an end user who writes to it."""
+        return (self.place.key, self.caller.identity)
+
 
 class MessageResource(msgspec.Struct, rename={"from_": "from"}, gc=False):
     """The wire form. The long lists have theirs as a struct, which is made and encoded in half the time of a dict."""

@@ -58,7 +58,7 @@ async def list_messages(
     if order and order not in {"asc", "desc"}:
         raise ERRORS.INVALID_PARAMETER(name="Order")
     channel = await access_channel(call.chat, call.caller, service_sid, channel_sid)
-    found = await actions.list_messages(call.chat, channel, order or "asc", paging.by_index())
+    found = await actions.list_messages(call.chat, call.caller, channel, order or "asc", paging.by_index())
     resources = wires(found.rows, channel, call.origin)
     collection = f"{channel_url(call.origin, channel)}/Messages"
     filters = [("Order", order)] if order else []

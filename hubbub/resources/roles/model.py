@@ -8,6 +8,7 @@ from msgspec import Raw
 from hubbub.dates import iso
 from hubbub.errors import ERRORS
 from hubbub.resources.checks import check_length
+from hubbub.resources.permissions import PERMISSIONS
 from hubbub.resources.services.model import Service, url
 from hubbub.sids import new_sid
 
@@ -15,27 +16,9 @@ FRIENDLY_NAME = 64
 CHANNEL = "channel"
 DEPLOYMENT = "deployment"
 
-BOTH = {
-    "destroyChannel",
-    "inviteMember",
-    "addMember",
-    "removeMember",
-    "editChannelName",
-    "editChannelAttributes",
-    "editOwnMessage",
-    "editAnyMessage",
-    "editOwnMessageAttributes",
-    "editAnyMessageAttributes",
-    "deleteOwnMessage",
-    "deleteAnyMessage",
-    "editOwnUserInfo",
-    "editAnyUserInfo",
-    "editAnyMemberAttributes",
-}
-PERMISSIONS = {
-    DEPLOYMENT: BOTH | {"createChannel", "joinChannel"},
-    CHANNEL: BOTH
-    | {"leaveChannel", "sendMessage", "sendMediaMessage", "editNotificationLevel", "editOwnMemberAttributes"},
+SCOPES = {
+    DEPLOYMENT: {row.name for row in PERMISSIONS if row.in_service},
+    CHANNEL: {row.name for row in PERMISSIONS if row.in_channel},
 }
 
 SERVICE_ADMIN = [
@@ -131,11 +114,11 @@ def check_role(friendly_name: str, type_: str) -> None:
     if not friendly_name:
         raise ERRORS.INVALID_PARAMETER(name="FriendlyName")
     check_length(friendly_name, FRIENDLY_NAME, ERRORS.FRIENDLY_NAME_TOO_LONG)
-    if type_ not in PERMISSIONS:
+    if type_ not in SCOPES:
         raise ERRORS.INVALID_ROLE_TYPE()
 
 
 def check_permissions(type_: str, permissions: list[str]) -> None:
     """At least one, and each one that a role of the type may have. Raises ERRORS.PERMISSION_NOT_FOUND."""
-    if not permissions or not set(permissions) <= PERMISSIONS[type_]:
+    if not permissions or not set(permissions) <= SCOPES[type_]:
         raise ERRORS.PERMISSION_NOT_FOUND()

@@ -2,6 +2,7 @@
 
 from hubbub.chat import Caller, Changes, Chat
 from hubbub.errors import ERRORS
+from hubbub.resources.permissions import check_service
 from hubbub.resources.roles import sql as roles
 from hubbub.resources.roles.model import CHANNEL, DEPLOYMENT, default_roles
 from hubbub.resources.services import sql
@@ -13,6 +14,7 @@ from hubbub.storage.pages import Slice, Window
 
 async def access_service(chat: Chat, caller: Caller, sid: str) -> Service:
     """The way to everything below a service. Raises ERRORS.SERVICE_NOT_FOUND."""
+    check_service(caller, sid)
     service = await sql.get_service(chat.database, caller.account, sid)
     if service is None:
         raise ERRORS.SERVICE_NOT_FOUND()
@@ -20,7 +22,8 @@ async def access_service(chat: Chat, caller: Caller, sid: str) -> Service:
 
 
 async def access_service_itself(chat: Chat, caller: Caller, sid: str) -> Service:
-    """The service as the resource asked for. Raises ERRORS.NOT_FOUND."""
+    """The service as the resource asked for. Raises ERRORS.NOT_FOUND, or ERRORS.SERVICE_NOT_FOUND to an end user."""
+    check_service(caller, sid)
     service = await sql.get_service(chat.database, caller.account, sid)
     if service is None:
         raise ERRORS.NOT_FOUND()

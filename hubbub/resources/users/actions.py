@@ -19,6 +19,7 @@ from hubbub.resources.checks import (
 from hubbub.resources.invites import sql as invites
 from hubbub.resources.members import sql as members
 from hubbub.resources.members.model import Member
+from hubbub.resources.permissions import allow_user_edits, check_service
 from hubbub.resources.roles.actions import check_role_sid
 from hubbub.resources.roles.model import DEPLOYMENT
 from hubbub.resources.services.actions import access_service
@@ -31,7 +32,8 @@ from hubbub.storage.pages import Slice, Window
 
 
 async def access_user(chat: Chat, caller: Caller, service_sid: str, sid_or_identity: str) -> User:
-    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND."""
+    """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND. The users of a service may all see each other."""
+    check_service(caller, service_sid)
     find = sql.get_user if is_sid(sid_or_identity, "US") else sql.get_user_by_identity
     user = await find(chat.database, caller.account, service_sid, sid_or_identity)
     if user is None:
@@ -112,6 +114,7 @@ async def ensure_user(
 
 async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, *, webhook_enabled: bool) -> User:
     """Change what is given. Raises the error of the first value that will not do."""
+    await allow_user_edits(chat, caller, user, changes)
     check_changes(changes)
     if not changes:
         return user

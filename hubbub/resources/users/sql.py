@@ -50,6 +50,17 @@ async def users_by_sid(reader: Reader, service: int, sids: list[str]) -> list[Us
     return [User(*row) for row in await reader.fetch_all(sql, service, *sids)]
 
 
+async def get_permissions(reader: Reader, service: int, identity: str) -> str | None:
+    """What the service role of the identity permits, as it is stored; None when there is no such user."""
+    row = await reader.fetch_one(
+        "SELECT r.permissions FROM users u JOIN roles r ON r.service = u.service AND r.sid = u.role_sid "
+        "WHERE u.service = $1 AND u.identity = $2",
+        service,
+        identity,
+    )
+    return row[0] if row else None
+
+
 async def lock_user(tx: Transaction, key: int) -> bool:
     """Hold the row without a new revision; False when the user was deleted."""
     row = await tx.fetch_one("UPDATE users SET service = service WHERE key = $1 RETURNING key", key)
