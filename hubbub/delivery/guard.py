@@ -92,6 +92,7 @@ class Guard:
         """Forget what is known and whoever is being looked up."""
         for task in self._lookups.values():
             task.cancel()
+        self._lookups.clear()
         self._known.clear()
 
     async def _look_up(self, host: str) -> Finding:
@@ -108,7 +109,7 @@ class Guard:
         except (Blocked, Unreachable) as error:
             finding = Finding(time.monotonic() + KEPT_SECONDS, error=type(error), reason=str(error))
         finally:
-            del self._lookups[host]
+            self._lookups.pop(host, None)
         self._known.pop(host, None)
         if len(self._known) >= KEPT_HOSTS:
             del self._known[next(iter(self._known))]

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hubbub.delivery.guard import Guard
+from hubbub.delivery.connection import Connection
+from hubbub.delivery.guard import Guard, Network
 from hubbub.delivery.http import Sender
+from hubbub.delivery.outcome import Answer
+from hubbub.delivery.place import Key
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading the system's trust store takes a while
+PLENTY = 5.0  # seconds, for what must not take long
+SHORT = 0.1  # seconds, for what must end by itself
 PUBLIC = "93.184.216.34"
 
 Respond = Callable[["Exchange"], Awaitable[None]]
@@ -105,6 +112,59 @@ async def receiver(
         await server.wait_closed()
 
 
+async def post(sender: Sender, port: int, body: bytes = b"a=1", seconds: float = PLENTY) -> Answer:
+    return await sender.send("POST", f"http://127.0.0.1:{port}/hook", [("X-Name", "value")], body, seconds)
+
+
+def saying(data: bytes, *, hang_up: bool = False) -> Callable[[Exchange], Awaitable[None]]:
+    """A receiver that answers with these bytes, and then hangs up or leaves the connection open."""
+
+    async def respond(exchange: Exchange) -> None:
+        await exchange.say(data)
+        if hang_up:
+            exchange.writer.close()
+
+    return respond
+
+
+async def silent(exchange: Exchange) -> None:
+    await exchange.reader.read()
+
+
+def telling(asked: asyncio.Event) -> Callable[[Exchange], Awaitable[None]]:
+    """A receiver that is silent, but lets the test know when a request has come."""
+
+    async def respond(exchange: Exchange) -> None:
+        asked.set()
+        await silent(exchange)
+
+    return respond
+
+
+def pausing(respond: Callable[[Exchange], Awaitable[None]] | bytes) -> Callable[[Exchange], Awaitable[None]]:
+    async def both(exchange: Exchange) -> None:
+        assert not isinstance(respond, bytes)
+        await respond(exchange)
+        exchange.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    return both
+
+
+@contextlib.contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port that takes no connection and refuses none: its queue is full."""
+    with contextlib.ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
 class Names:
     """A name server: each host has a list of answers, given one after the other, the last one for ever."""
 
@@ -130,6 +190,22 @@ async def sending(
         yield sender
     finally:
         await sender.close()
+
+
+class Connectionless(Sender):
+    """A sender that only notes where it would connect to."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__(guard, context=TRUSTING_NOBODY)
+        self.tried: list[str] = []
+
+    async def _connect_to(self, key: Key, address: str) -> Connection:
+        self.tried.append(address)
+        raise ConnectionRefusedError(f"{key} is not reached in this test")
+
+
+def networks(*names: str) -> list[Network]:
+    return [ipaddress.ip_network(name) for name in names]
 
 
 def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -1,21 +1,16 @@
 """The egress guard: nothing of the operator's own network is reached, however a URL is written."""
 
 import asyncio
-import ipaddress
 import socket
+import threading
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hubbub.delivery import guard as guard_module
-from hubbub.delivery.connection import Connection
 from hubbub.delivery.guard import Guard, SystemResolver
-from hubbub.delivery.http import Sender, head
 from hubbub.delivery.outcome import Blocked, Unreachable
-from hubbub.delivery.place import Key, read_place
 from hubbub.settings import BadSettings, load
-from tests.delivery.receivers import PUBLIC, TRUSTING_NOBODY, Names
+from tests.delivery.receivers import PUBLIC, Names, networks
 
 NOT_PUBLIC = [
     "0.0.0.0",
@@ -65,6 +60,7 @@ NOT_PUBLIC = [
     "fd00:ec2::254",
     "fe80::1",
     "fe80::1%eth0",
+    "2606:4700::1%eth0",
     "fec0::1",
     "ff02::1",
 ]
@@ -110,72 +106,6 @@ ODD_HOSTS = [
     "",
     "[::1]",
 ]
-ODD_URLS = [
-    "",
-    "good.example",
-    "//good.example/",
-    "ftp://good.example/",
-    "file:///etc/passwd",
-    "gopher://good.example/",
-    "javascript:alert(1)",
-    "http:/good.example/",
-    "http:good.example",
-    " http://good.example/",
-    "\nhttp://good.example/",
-    "ht\ttp://good.example/",
-    "http:///path",
-    "http://",
-    "http://?query",
-    "http://user@good.example/",
-    "http://user:password@good.example/",
-    "http://@good.example/",
-    "http://good.example@127.0.0.1/",
-    "http://good.example:80@127.0.0.1/",
-    "http://127.0.0.1@good.example/",
-    "http://good.example%40127.0.0.1/",
-    "http://127.0.0.1#@good.example/",
-    "http://127.0.0.1?@good.example/",
-    "http://127.0.0.1\\@good.example/",
-    "http://good.example\\@127.0.0.1/",
-    "http://good.example\\127.0.0.1/",
-    "http:\\\\127.0.0.1\\",
-    "http://127.0.0.1\t/",
-    "http://good.example:0/",
-    "http://good.example:65536/",
-    "http://good.example:99999999999999999999/",
-    "http://good.example:8a/",
-    "http://good.example:-1/",
-    "http://good.example:+80/",
-    "http://good.example:\uff18\uff10/",
-    "http://good.example:80:80/",
-    "http://::1/",
-    "http://[::1]/",
-    "http://[::1/",
-    "http://[::1]x/",
-    "http://[::1]:x/",
-    "http://[]/",
-    "http://[good.example]/",
-    "http://[127.0.0.1]/",
-    "http://[::ffff:127.0.0.1]",
-    "http://[::ffff:7f00:1]/",
-    "http://[::1%25lo]/",
-    "http://[::1%lo]/",
-    "http://[fe80::1%25eth0]/",
-    "http://[v1.x]/",
-    "http://[::1]@good.example/",
-    "http://localhost/",
-    "http://LOCALHOST:8080/",
-]
-
-
-def networks(*names: str) -> list[guard_module.Network]:
-    return [ipaddress.ip_network(name) for name in names]
-
-
-async def refuse(sender: Sender, url: str) -> None:
-    with pytest.raises(Blocked) as refused:
-        await sender.send("POST", url, (), b"", 1)
-    assert str(refused.value).endswith(".")
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
@@ -215,38 +145,6 @@ async def test_oddly_written_host_is_refused(host: str) -> None:
     assert names.asked == []
 
 
-@pytest.mark.parametrize("url", ODD_URLS)
-async def test_tricky_url_is_refused(url: str) -> None:
-    """A URL with a user, without a host, of another scheme, or that leads inside in disguise is refused."""
-    names = Names(good_example=[[PUBLIC]], localhost=[["::1", "127.0.0.1"]])
-    sender = Connectionless(Guard(resolve=names))
-
-    await refuse(sender, url)
-
-    assert sender.tried == []
-
-
-@pytest.mark.parametrize(
-    ("url", "key", "path"),
-    [
-        ("http://good.example", ("http", "good.example", 80), "/"),
-        ("HTTPS://GOOD.Example:8443/A/b", ("https", "good.example", 8443), "/A/b"),
-        ("http://good.example:", ("http", "good.example", 80), "/"),
-        ("http://good.example/a\r\nb c", ("http", "good.example", 80), "/a%0D%0Ab%20c"),
-        ("http://good.example/@127.0.0.1", ("http", "good.example", 80), "/@127.0.0.1"),
-        ("http://good.example/\\@x/\u00fc%zz", ("http", "good.example", 80), "/%5C@x/%C3%BC%zz"),
-        ("https://b\u00fccher.example/", ("https", "xn--bcher-kva.example", 443), "/"),
-        ("http://[2606:4700:0::1]:81/", ("http", "2606:4700::1", 81), "/"),
-        ("http://under_score.example/", ("http", "under_score.example", 80), "/"),
-    ],
-)
-def test_url_is_read_as_browsers_read_it(url: str, key: Key, path: str) -> None:
-    """A plain URL gives its scheme, host, port and path; only what may not stand in a request is encoded."""
-    place = read_place(url)
-
-    assert (place.key, place.path) == (key, path)
-
-
 @pytest.mark.parametrize(
     ("allowed", "address"),
     [
@@ -256,6 +154,7 @@ def test_url_is_read_as_browsers_read_it(url: str, key: Key, path: str) -> None:
         ("::1", "::1"),
         ("10.0.0.0/8", "64:ff9b::a01:203"),
         ("10.0.0.0/8", "2002:a01:203::1"),
+        ("10.0.0.0/8", "2001:0:a01:203::f5fe:fdfc"),
     ],
 )
 async def test_operator_may_allow_a_network(allowed: str, address: str) -> None:
@@ -339,6 +238,24 @@ async def test_concurrent_callers_share_one_lookup() -> None:
         await first
 
 
+async def test_close_ends_lookups_under_way() -> None:
+    """A name server that says nothing holds up no shutdown."""
+
+    async def resolve(_: str) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    guard = Guard(resolve=resolve)
+    waiting = asyncio.create_task(guard.addresses("slow.example"))
+    await asyncio.sleep(0)
+
+    guard.close()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert guard._lookups == {}
+
+
 async def test_name_without_an_address_is_unreachable() -> None:
     """A host that the name server does not know, or knows without an address, is unreachable, not blocked."""
     guard = Guard(resolve=Names(empty_example=[[]]))
@@ -357,10 +274,28 @@ async def test_operating_system_is_asked() -> None:
         await resolve("nowhere.invalid")
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1/", "https://localhost:1/", "http://127.0.0.1:1/"])
-async def test_this_machine_is_refused_by_default(url: str) -> None:
-    """Without a setting and with the operating system's own answers, nothing is sent to this machine."""
-    await refuse(Connectionless(Guard()), url)
+async def test_lookups_at_a_time_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many lookups only so many take a thread at a time; the others wait their turn."""
+    active: list[str] = []
+    most = []
+    go = threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        active.append(host)
+        go.wait(10)
+        most.append(len(active))
+        active.remove(host)
+        return [(0, 0, 0, "", (PUBLIC, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(guard_module, "LOOKUPS", 2)
+    resolve = SystemResolver()
+    lookups = [asyncio.create_task(resolve(f"{n}.example")) for n in range(6)]
+    await asyncio.sleep(0)
+    go.set()
+
+    assert [await lookup for lookup in lookups] == [[PUBLIC]] * 6
+    assert max(most) <= 2
 
 
 def test_allowed_networks_are_a_setting() -> None:
@@ -376,65 +311,3 @@ def test_setting_that_is_no_network_stops_the_start(value: str) -> None:
     """What is no network is named in a sentence when the settings are read."""
     with pytest.raises(BadSettings, match="HUBBUB_WEBHOOK_ALLOW"):
         load({}, {"HUBBUB_WEBHOOK_ALLOW": value})
-
-
-class Connectionless(Sender):
-    """A sender that only notes where it would connect to."""
-
-    def __init__(self, guard: Guard) -> None:
-        super().__init__(guard, context=TRUSTING_NOBODY)
-        self.tried: list[str] = []
-
-    async def _connect_to(self, key: Key, address: str) -> Connection:
-        self.tried.append(address)
-        raise ConnectionRefusedError(f"{key} is not reached in this test")
-
-
-ADDRESSES = st.one_of(
-    st.ip_addresses(v=4).map(str),
-    st.ip_addresses(v=6).map(str),
-    st.sampled_from(NOT_PUBLIC),
-    st.sampled_from(["127.0.0.1", "10.0.0.1", PUBLIC, "10.9.9.9"]),
-)
-PIECES = st.one_of(
-    st.sampled_from(
-        [*ODD_HOSTS, "http://", "https://", "good.example", "@", ":", "/", "\\", "?", "#", "[", "]", "%00"]
-    ),
-    ADDRESSES,
-    ADDRESSES.map(lambda address: f"[{address}]"),
-    st.text(max_size=5),
-)
-URLS = st.one_of(
-    st.text(),
-    st.builds("{}{}".format, st.sampled_from(["http://", "https://", "HTTP://"]), st.lists(PIECES).map("".join)),
-)
-
-
-@given(URLS, st.lists(ADDRESSES, max_size=3))
-@settings(max_examples=400, deadline=None)
-async def test_any_url_is_refused_or_leads_to_an_allowed_address(url: str, answer: list[str]) -> None:
-    """Whatever the URL says and the name server answers, a connection is made to an allowed address only."""
-
-    async def resolve(_: str) -> list[str]:
-        return answer
-
-    sender = Connectionless(Guard(networks("10.0.0.0/24"), resolve))
-
-    with pytest.raises((Blocked, Unreachable)):
-        await sender.send("POST", url, (), b"", 5)
-
-    for tried in map(ipaddress.ip_address, sender.tried):
-        carries = (tried.sixtofour or tried.teredo) if isinstance(tried, ipaddress.IPv6Address) else None
-        assert carries or str(tried).startswith(("64:ff9b::", "::")) or tried.is_global or str(tried)[:7] == "10.0.0."
-
-
-@given(st.text(), st.text())
-def test_any_url_makes_a_head_of_the_same_lines(path: str, query: str) -> None:
-    """Nothing in a path or a query adds a line or a word to the request."""
-    place, rest = Connectionless(Guard())._read(f"http://good.example/{path}?{query}")
-
-    made = head("POST", place, rest, [], b"")
-
-    assert made.isascii()
-    assert made.count(b"\r\n") == made.count(b"\n") == made.count(b"\r") == 5
-    assert made.split(b"\r\n")[0].count(b" ") == 2
