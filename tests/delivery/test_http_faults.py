@@ -176,11 +176,13 @@ async def test_hanging_lookup_ends_in_time() -> None:
         await asyncio.Event().wait()
         return []
 
-    sender = Sender(Guard(LOOPBACK, resolve))
+    guard = Guard(LOOPBACK, resolve)
+    sender = Sender(guard)
     async with asyncio.timeout(PLENTY):
         with pytest.raises(TimedOut, match=r"slow\.example"):
             await sender.send("POST", "http://slow.example/", (), b"", SHORT)
     await sender.close()
+    assert guard._lookups == {}
 
 
 async def test_hanging_handshake_ends_in_time(tmp_path: Path) -> None:
