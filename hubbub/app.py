@@ -20,6 +20,8 @@ from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
+from hubbub.realtime.gateway import Gateway
+from hubbub.realtime.tunnel import Route
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import authenticate
 from hubbub.resources.bindings import routes as bindings
@@ -59,6 +61,16 @@ OPERATIONS: list[Operation] = [
     *credentials.operations,
     *media.operations,
 ]
+
+ROUTES: list[Route] = []
+
+
+async def authenticate_token(chat: Chat, token: str) -> Any:  # noqa: ARG001 - until access tokens are here
+    raise ERRORS.UNAVAILABLE(reason="there are no access tokens yet")
+
+
+async def connect_user(chat: Chat, access: Any) -> Any:  # noqa: ARG001 - likewise
+    raise ERRORS.UNAVAILABLE(reason="there are no access tokens yet")
 
 
 async def open_database(settings: Settings, *, exclusive: bool) -> Database:
@@ -115,13 +127,15 @@ def build_app(chat: Chat) -> "App":
     endpoints = [(path, Endpoint(found, chat, authenticate, public_url)) for path, found in by_path.items()]
     metrics = Metrics()
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
-    return App(chat, metrics, Router([*endpoints, *own]))
+    gateway = Gateway(chat, ROUTES, authenticate_token, connect_user)
+    return App(chat, metrics, Router([*endpoints, *own]), gateway)
 
 
 class App:
     """Answers requests; sweeps and delivers beside them."""
 
-    def __init__(self, chat: Chat, metrics: Metrics, router: Router) -> None:
+    def __init__(self, chat: Chat, metrics: Metrics, router: Router, gateway: Gateway) -> None:
+        self.gateway = gateway
         self._chat = chat
         self._metrics = metrics
         self._find = router.find

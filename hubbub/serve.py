@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import cast
 
 import uvicorn
 
-from hubbub.app import build_app, open_chat
+from hubbub.app import App, build_app, open_chat
 from hubbub.chat import Chat
+from hubbub.realtime.socket import Socket
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import create_account
 from hubbub.settings import BadSettings, Settings
@@ -63,6 +66,7 @@ async def serve(settings: Settings) -> None:
                 server = Server(configure(settings, app))
                 announce(settings, first, url)
                 calm_garbage_collection()
+                allow_many_connections()
                 await server.serve(sockets=[listener])
 
 
@@ -79,6 +83,13 @@ def calm_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
+
+
+def allow_many_connections() -> None:
+    """Each app that is connected is an open file, of which the system's first limit is often 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where the system's most is less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def announce(settings: Settings, first: tuple[str, str] | None, url: str) -> None:
@@ -108,12 +119,12 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def configure(settings: Settings, app: Any) -> uvicorn.Config:
+def configure(settings: Settings, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
         http=BoundedProtocol,
-        ws="none",
+        ws=cast("type[asyncio.Protocol]", partial(Socket, app.gateway)),
         lifespan="off",
         access_log=False,
         server_header=False,

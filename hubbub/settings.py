@@ -105,6 +105,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "one whose flow is not named here is not sent."
         ),
     ] = ""
+    realtime_connections: Annotated[
+        int, Meta(ge=0, description="Most apps that are connected to one process at a time; one more is answered 503.")
+    ] = 20_000
+    realtime_ping_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=300,
+            description="Seconds between the pings to a connected app; one that is silent for three times as long is "
+            "taken for gone.",
+        ),
+    ] = 20
     shutdown_seconds: Annotated[
         int, Meta(ge=1, description="Seconds that requests in flight are given at the end.")
     ] = 8

@@ -7,6 +7,7 @@ For the modules of handlers and for the hub:
 - `write_frame(frame)` sends a ready WebSocket frame, such as `notification_frame` makes once for many connections;
   several frames joined are fine too. Both do nothing once the connection has ended, and neither waits: whoever does
   not read what it is sent is dropped;
+- `drop()` ends the connection without a word: the client comes back, and its token is checked anew;
 - `closed` holds what is called, once, when the connection ends: append to it;
 - `subscriptions` is a place for the subscriptions' own record, of which this module knows nothing.
 
@@ -25,7 +26,7 @@ from hubbub.chat import Chat
 from hubbub.errors import ERRORS
 from hubbub.realtime.frames import frame
 from hubbub.realtime.packets import encode
-from hubbub.realtime.tunnel import Reply, Request, Tunnel, refusal
+from hubbub.realtime.tunnel import Reply, Request, Tunnel, refusal, stopping
 
 if TYPE_CHECKING:
     from hubbub.resources.users.model import User
@@ -75,6 +76,7 @@ class Connection:
         "access",
         "chat",
         "closed",
+        "drop",
         "subscriptions",
         "user",
         "waiting_bytes",
@@ -82,12 +84,19 @@ class Connection:
     )
 
     def __init__(
-        self, chat: Chat, access: Any, user: "User", tunnel: Tunnel, write_frame: Callable[[bytes], object]
+        self,
+        chat: Chat,
+        access: Any,
+        user: "User",
+        tunnel: Tunnel,
+        write_frame: Callable[[bytes], object],
+        drop: Callable[[], None],
     ) -> None:
         self.chat = chat
         self.access = access
         self.user = user
         self.write_frame = write_frame
+        self.drop = drop
         self.closed: list[Callable[[], None]] = []
         self.subscriptions: Any = None
         self.waiting_bytes = 0
@@ -131,18 +140,19 @@ class Connection:
         except TimeoutError:
             return refusal(ERRORS.UNAVAILABLE(reason="it took too long"), job.request.path)
         except asyncio.CancelledError:
-            job.answer(stopping(job.request))
+            job.answer(stopping(job.request.path))
             raise
 
     def give_up(self) -> None:
         """Answer what waits and what runs: there is no time left for it."""
         for job in self._waiting or ():
-            job.answer(stopping(job.request))
+            job.answer(stopping(job.request.path))
         self._cancel()
 
     def end(self) -> None:
         """The client is gone: nothing more is sent, what runs is cancelled, and who asked for it is told."""
         self.write_frame = discard
+        self.drop = nothing
         self._cancel()
         hooks, self.closed = self.closed, []
         for hook in hooks:
@@ -154,13 +164,14 @@ class Connection:
     def _cancel(self) -> None:
         if self._waiting:
             self._waiting.clear()
+        self.waiting_bytes = 0
         for task in tuple(self._running or ()):
             task.cancel()
 
 
-def stopping(request: Request) -> Reply:
-    return refusal(ERRORS.UNAVAILABLE(reason="the server is stopping"), request.path)
-
-
 def discard(data: bytes) -> None:
     """Where frames go when nobody is there any more."""
+
+
+def nothing() -> None:
+    """How to drop what is gone."""

@@ -121,7 +121,7 @@ class Tunnel:
             return refusal(ERRORS.CONFLICT(), request.path)
         except Exception:
             log.exception("%s %s%s failed", request.method, request.service, request.path)
-            return refusal(ERRORS.INTERNAL(), request.path)
+            return reply(ERRORS.INTERNAL(), request.path)
 
     async def _call(self, connection: "Connection", request: Request) -> Reply:
         found = self._find(f"/{request.service}{request.path}")
@@ -144,7 +144,16 @@ class Tunnel:
 
 
 def refusal(error: ChatError, path: str) -> Reply:
-    """The error with the body that REST has."""
+    """The error as REST tells it; one that is the server's is logged."""
     if error.status >= 500:  # noqa: PLR2004 - an HTTP status names itself
         log.warning("%s: %s (%r)", path, error.message, error.__cause__)
+    return reply(error, path)
+
+
+def stopping(path: str) -> Reply:
+    """What a request gets that the end of the server leaves no time for. The SDKs try GETs again."""
+    return reply(ERRORS.UNAVAILABLE(reason="the server is stopping"), path)
+
+
+def reply(error: ChatError, path: str) -> Reply:
     return Reply(error.status, error_body(error, path))

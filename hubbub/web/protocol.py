@@ -27,6 +27,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > HEAD_LIMIT and not self.transport.is_closing():
             self.send_400_response("Request head too large.")
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the bare transport over, and let go of what held the request: it would wait for the next collection."""
+        self.transport = cast("JoiningTransport", self.transport).hand_over()
+        super().handle_websocket_upgrade()
+        self.parser = self.cycle = self.scope = None  # type: ignore[assignment] # nothing comes here any more
+
 
 class JoiningTransport:
     """Sends the head of an answer with the body that follows at once: one system call where uvicorn makes two."""
@@ -50,6 +56,11 @@ class JoiningTransport:
     def close(self) -> None:
         self._flush()
         self._transport.close()
+
+    def hand_over(self) -> asyncio.Transport:
+        """The transport itself."""
+        self._flush()
+        return self._transport
 
     def _flush(self) -> None:
         if self._head:

@@ -31,8 +31,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "realtime": {"chat", "storage", "resources", "settings", "vault", "web", *LEAVES},
     "delivery": {"__init__", "chat", "storage", "resources", "settings", "vault", "metrics", *LEAVES},
     "sweep": {"chat", "storage", "resources", *LEAVES},
-    "app": {"chat", "delivery", "metrics", "settings", "vault", "storage", "resources", "sweep", "web", *LEAVES},
-    "serve": {"app", "chat", "settings", "resources", "web"},
+    "app": {
+        "chat",
+        "delivery",
+        "metrics",
+        "realtime",
+        "settings",
+        "vault",
+        "storage",
+        "resources",
+        "sweep",
+        "web",
+        *LEAVES,
+    },
+    "serve": {"app", "chat", "realtime", "settings", "resources", "web"},
     "cli": {"__init__", "app", "chat", "delivery", "serve", "settings", "storage", "resources", *LEAVES},
 }
 

@@ -1,0 +1,1 @@
+"""The real-time protocol: codec and session alone, and the socket of a real server."""

@@ -1,0 +1,135 @@
+"""A server with tokens and routes that the tests of the socket need: `python -m tests.realtime.standin`.
+
+A token is `IDENTITY|EXPIRES`, the time in ms; `bad` is refused, `broken` breaks the check, `slow` never ends it.
+"""
+
+import asyncio
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+
+from hubbub import app
+from hubbub import serve as serving
+from hubbub.chat import Caller, Chat
+from hubbub.errors import ERRORS, ChatError, Kind
+from hubbub.realtime import connection as connections
+from hubbub.realtime.connection import Connection, notification_frame
+from hubbub.realtime.tunnel import Reply, Request
+from hubbub.settings import load
+from hubbub.storage.database import Contention
+
+gates: dict[str, asyncio.Event] = {}
+everyone: set[Connection] = set()
+
+
+def refusal(token: str) -> ChatError | None:
+    return Kind(20101, 401, "Invalid Access Token")() if token == "bad" else None
+
+
+async def authenticate_token(chat: Chat, token: str) -> Any:
+    if error := refusal(token):
+        raise error
+    if token == "broken":
+        raise RuntimeError("the check is broken")
+    if token == "slow":
+        await asyncio.Event().wait()
+    identity, _, expires = token.partition("|")
+    return SimpleNamespace(
+        caller=Caller(1, "AC", identity), service=SimpleNamespace(key=1), expires=int(expires), key_sid="SK"
+    )
+
+
+async def connect_user(chat: Chat, access: Any) -> Any:
+    return SimpleNamespace(key=1, sid="US", identity=access.caller.identity)
+
+
+async def echo(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    content = {
+        "identity": connection.access.caller.identity,
+        "method": request.method,
+        "path": path,
+        "params": request.params,
+        "headers": request.headers,
+        "body": request.body.decode(),
+    }
+    return Reply(200, msgspec.json.encode(content))
+
+
+async def wait(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    """Answer when somebody opens the gate."""
+    await gates.setdefault(path["name"], asyncio.Event()).wait()
+    return Reply(200, b'"open"')
+
+
+async def open_gate(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    gates.setdefault(path["name"], asyncio.Event()).set()
+    return Reply(204)
+
+
+async def fail(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    raise {"refused": ERRORS.CANCELLED(), "contended": Contention(), "broken": ValueError("broken")}[path["how"]]
+
+
+async def fill(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    """A reply of so many bytes."""
+    return Reply(200, b'"' + b"x" * int(path["size"]) + b'"')
+
+
+async def notify(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    """Send everybody so many notifications of so many bytes, giving way after each."""
+    wanted = msgspec.json.decode(request.body)
+    payload = b'"' + b"x" * wanted["size"] + b'"'
+    for _ in range(wanted["count"]):
+        frame = notification_frame("test", payload)
+        for each in tuple(everyone):
+            each.write_frame(frame)
+        await asyncio.sleep(0)
+    return Reply(200, b"{}")
+
+
+async def who(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    """Who is connected."""
+    return Reply(200, msgspec.json.encode(sorted(each.user.identity for each in everyone)))
+
+
+async def drop(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    for each in tuple(everyone):
+        if each.user.identity == path["identity"]:
+            each.drop()
+    return Reply(204)
+
+
+def opened(connection: Connection) -> None:
+    everyone.add(connection)
+    connection.closed.append(lambda: everyone.discard(connection))
+
+
+def build_app(chat: Chat) -> app.App:
+    built = app.build_app(chat)
+    built.gateway.opened.append(opened)
+    return built
+
+
+def main() -> None:
+    app.ROUTES[:] = [
+        ("aim", "GET", "/echo/{Word}", echo),
+        ("aim", "POST", "/echo/{Word}", echo),
+        ("aim", "GET", "/wait/{Name}", wait),
+        ("aim", "POST", "/wait/{Name}", open_gate),
+        ("aim", "GET", "/fail/{How}", fail),
+        ("aim", "GET", "/fill/{Size}", fill),
+        ("aim", "POST", "/notify", notify),
+        ("aim", "GET", "/who", who),
+        ("aim", "POST", "/drop/{Identity}", drop),
+    ]
+    app.authenticate_token = authenticate_token
+    app.connect_user = connect_user
+    serving.build_app = build_app  # type: ignore[attr-defined] # what `serve` calls
+    connections.ANSWER_SECONDS = float(os.environ.get("ANSWER_SECONDS", "25"))
+    asyncio.run(serving.serve(load({})))
+
+
+if __name__ == "__main__":
+    main()
