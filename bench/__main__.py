@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import databases, idle, profile, store, table, wrk
+from bench import databases, idle, profile, store, table, webhooks, wrk
 from bench.figures import FIGURES, measure
 from bench.world import new_world
 
 NAMES = [figure.name for figure in FIGURES]
+WEBHOOKS = {"webhooks": "sqlite", "webhooks-postgres": "postgres"}
 STORES = {"store": "sqlite", "store-postgres": "postgres"}
 CORES = 2
 
@@ -28,6 +29,10 @@ def main() -> int:
     figures = list(small_rows(options.names, seconds))
     if figures:
         report("figures", figures, "bare uvicorn", write=options.write)
+    hooked = [engine for name, engine in WEBHOOKS.items() if name in options.names]
+    if hooked:
+        rows = [row for engine in hooked for row in webhooks.rows(engine, seconds)]
+        report("webhooks", rows, "without a webhook", write=options.write)
     for engine in [engine for name, engine in STORES.items() if name in options.names]:
         rows = list(store.rows(engine, options.messages, seconds))
         report(f"store {engine}", rows, "small store", write=options.write)
@@ -36,7 +41,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    extra = ["idle", *STORES, "profile"]
+    extra = ["idle", *WEBHOOKS, *STORES, "profile"]
     parser.add_argument("names", nargs="*", help=f"of {', '.join([*NAMES, *extra])}; else all but the last three")
     parser.add_argument("--quick", action="store_true", help="one second a run instead of four")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
@@ -46,7 +51,7 @@ def arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no figure {', '.join(sorted(unknown))}")
     if not options.names:
-        options.names = [*NAMES, "idle"] + list(STORES) * ("BENCH_STORE" in os.environ)
+        options.names = [*NAMES, "idle", *WEBHOOKS] + list(STORES) * ("BENCH_STORE" in os.environ)
     if options.write and set(options.names) & {*NAMES, "idle"} and not set(options.names) >= {*NAMES, "idle"}:
         parser.error("--write needs the whole table: name no single figure")
     return options

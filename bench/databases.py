@@ -49,11 +49,11 @@ async def check_durable(cluster: Postgres) -> None:
 
 
 @contextlib.contextmanager
-def server(engine: str) -> Iterator[Server]:
+def server(engine: str, settings: dict[str, str] | None = None) -> Iterator[Server]:
     """A running server on an empty database of the engine."""
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(directory())
         database = f"sqlite:///{place / 'hubbub.db'}"
         if engine == "postgres":
             database = stack.enter_context(durable_postgres(place)).new_database()
-        yield stack.enter_context(running(Server(place / "data", database)))
+        yield stack.enter_context(running(Server(place / "data", database, settings or {})))

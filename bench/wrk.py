@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Run:
     p50: float
     p99: float
     bytes_per_answer: float
+    seconds: float
 
 
 def available() -> bool:
@@ -54,9 +55,9 @@ def stored(requests: Sequence[Request]) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def run(url: str, requests: Path, seconds: int) -> Run:
+def run(url: str, requests: Path, seconds: int, more: Mapping[str, str] | None = None) -> Run:
     """Send the requests of the file over and over; RuntimeError unless each answer was a success."""
-    headers = [part for name, value in HEADERS.items() for part in ("-H", f"{name}: {value}")]
+    headers = [part for name, value in (HEADERS | dict(more or {})).items() for part in ("-H", f"{name}: {value}")]
     command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--timeout", "10s", *headers]
     command += ["-s", str(SCRIPT), url, "--", str(requests)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
@@ -66,7 +67,7 @@ def run(url: str, requests: Path, seconds: int) -> Run:
     answers, microseconds, size, p50, p99, refused, broken = map(int, found.groups())
     if refused or broken or not answers:
         raise RuntimeError(f"of {answers} answers {refused} were not a success; {broken} requests broke off")
-    return Run(answers / microseconds * 1e6, p50 / 1000, p99 / 1000, size / answers)
+    return Run(answers / microseconds * 1e6, p50 / 1000, p99 / 1000, size / answers, microseconds / 1e6)
 
 
 def alternate(urls: Sequence[str], requests: Sequence[Path], seconds: int) -> list[list[Run]]:
