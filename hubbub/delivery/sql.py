@@ -22,7 +22,7 @@ TAKE_LANE = f"""
     UPDATE deliveries SET node = $1 WHERE sid IN (
         SELECT sid FROM deliveries WHERE lane = $2 AND state = 'waiting' AND node IS NULL ORDER BY revision LIMIT $3)
     AND state = 'waiting' AND node IS NULL AND NOT EXISTS (
-        SELECT 1 FROM deliveries d WHERE d.lane = $2 AND d.state = 'waiting' AND d.node <> $1)
+        SELECT 1 FROM deliveries d WHERE d.lane = $2 AND d.state = 'waiting' AND d.node IS NOT NULL AND d.node <> $1)
     RETURNING {columns(Delivery)}"""
 
 TAKE_RETRIES = f"""
@@ -44,8 +44,10 @@ async def lanes_of_others(tx: Transaction, node: int, lanes: list[str]) -> set[s
     """Which of the lanes hold something waiting that this node has not taken: it comes first."""
     rows = ", ".join(f"(${n})" for n in range(2, len(lanes) + 2))
     found = await tx.fetch_all(
-        f"SELECT v.column1 FROM (VALUES {rows}) AS v WHERE EXISTS (SELECT 1 FROM deliveries d "
-        "WHERE d.lane = v.column1 AND d.state = 'waiting' AND (d.node IS NULL OR d.node <> $1))",
+        f"SELECT v.column1 FROM (VALUES {rows}) AS v WHERE "
+        "EXISTS (SELECT 1 FROM deliveries d WHERE d.lane = v.column1 AND d.state = 'waiting' AND d.node IS NULL) OR "
+        "EXISTS (SELECT 1 FROM deliveries d WHERE d.lane = v.column1 AND d.state = 'waiting' "
+        "AND d.node IS NOT NULL AND d.node <> $1)",
         node,
         *lanes,
     )
@@ -133,7 +135,7 @@ async def all_nodes(reader: Reader) -> list[int]:
 async def remove_node(tx: Transaction, node: int) -> None:
     """The node is gone: what it had taken is free again."""
     for sql in (
-        "UPDATE deliveries SET node = NULL WHERE state = 'waiting' AND node = $1",
+        "UPDATE deliveries SET node = NULL WHERE state = 'waiting' AND node IS NOT NULL AND node = $1",
         "UPDATE deliveries SET node = NULL WHERE state = 'retrying' AND node = $1",
         "DELETE FROM nodes WHERE key = $1",
     ):

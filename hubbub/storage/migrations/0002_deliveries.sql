@@ -30,7 +30,8 @@ CREATE TABLE deliveries (
     date_created BIGINT NOT NULL,
     date_updated BIGINT NOT NULL
 );
-CREATE INDEX deliveries_waiting ON deliveries (lane, revision) WHERE state = 'waiting';
+-- What waits is in one of these two: a node's, or free.
+CREATE INDEX deliveries_taken ON deliveries (lane) WHERE state = 'waiting' AND node IS NOT NULL;
 CREATE INDEX deliveries_free ON deliveries (lane, revision) WHERE state = 'waiting' AND node IS NULL;
 CREATE INDEX deliveries_retrying ON deliveries (due) WHERE state = 'retrying';
 CREATE INDEX deliveries_delivered ON deliveries (date_updated) WHERE state = 'delivered';
