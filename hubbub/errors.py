@@ -120,6 +120,15 @@ class ERRORS:
     # Invites
     DECLINED_AS_MEMBER = Kind(50602, 409, "Cannot decline invite when already channel member")
 
+    # Sync objects, which only clients read
+    SYNC_FORBIDDEN = Kind(54007, 403, "Access forbidden: Sync objects are changed by the commands of the chat")
+    DOCUMENT_NOT_FOUND = Kind(54100, 404, "Document not found")
+    LIST_NOT_FOUND = Kind(54150, 404, "List not found")
+    LIST_ITEM_NOT_FOUND = Kind(54151, 404, "List item not found")
+    MAP_NOT_FOUND = Kind(54200, 404, "Map not found")
+    MAP_ITEM_NOT_FOUND = Kind(54201, 404, "Map item not found")
+    TOO_MANY_SUBSCRIPTIONS = Kind(54009, 429, "Too many subscriptions on one connection")
+
 
 def all_errors() -> dict[str, Kind]:
     """The table by name, for the docs and for the tests."""

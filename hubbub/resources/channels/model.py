@@ -57,6 +57,27 @@ class Channel(msgspec.Struct, gc=False):
         return Place(self.key, self.service, self.sid, self.account_sid, self.service_sid)
 
 
+class Seen(msgspec.Struct, gc=False):
+    """A channel with its newest message, and what decides which of its parts an end user may read."""
+
+    channel: Channel
+    last_message: int | None  # its index
+    last_message_date: int | None
+    member_sid: str | None
+    invite_sid: str | None
+    awaited: bool  # the maker of a private channel who has not been in it yet
+
+    @property
+    def visible(self) -> bool:
+        """Whether there is such a channel for the end user."""
+        return self.channel.type == PUBLIC or self.joined or self.invite_sid is not None or self.awaited
+
+    @property
+    def joined(self) -> bool:
+        """Messages and roster are for members."""
+        return self.member_sid is not None
+
+
 def channel_url(origin: str, channel: Channel | Place) -> str:
     return f"{origin}/v2/Services/{channel.service_sid}/Channels/{channel.sid}"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hubbub.resources.channels.model import Channel
+from hubbub.resources.channels.model import Channel, Seen
 from hubbub.storage.database import Reader, Transaction, Value
 from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
@@ -13,6 +13,17 @@ CHANNEL = (
 )
 BY_SID = f"{CHANNEL} AND c.sid = $3"
 BY_UNIQUE_NAME = f"{CHANNEL} AND c.unique_name = $3"
+
+
+SEEN = (
+    f'SELECT {columns(Channel, "c")}, s.account_sid, s.sid, l."index", l.date_created, m.sid, i.sid, '
+    "CASE WHEN c.created_by = $2 AND c.type = 'private' AND m.sid IS NULL "
+    "THEN NOT EXISTS (SELECT 1 FROM members t WHERE t.channel = c.key AND t.identity = $2) ELSE FALSE END "
+    "FROM channels c JOIN services s ON s.key = c.service LEFT JOIN messages l ON l.sid = c.last_message_sid "
+    "LEFT JOIN members m ON m.channel = c.key AND m.identity = $2 AND m.deleted = 0 "
+    "LEFT JOIN invites i ON i.channel = c.key AND i.identity = $2 AND i.deleted = 0 "
+    "WHERE c.service = $1 AND s.deleted = 0 AND c.deleted = 0 AND c.sid"
+)
 
 
 def of_service(types: int) -> Listing[Channel]:
@@ -38,6 +49,13 @@ async def get_channel_by_unique_name(
 ) -> Channel | None:
     row = await reader.fetch_one(BY_UNIQUE_NAME, service_sid, account, unique_name)
     return Channel(*row) if row else None
+
+
+async def see_channels(reader: Reader, service: int, identity: str, sids: list[str]) -> list[Seen]:
+    """Those that are there, whether the identity may read them or not."""
+    only = "= $3" if len(sids) == 1 else f"IN ({placeholders(len(sids), 3)})"
+    rows = await reader.fetch_all(f"{SEEN} {only}", service, identity, *sids)
+    return [Seen(Channel(*row[:-5]), row[-5], row[-4], row[-3], row[-2], bool(row[-1])) for row in rows]
 
 
 async def is_unique_name_taken(reader: Reader, channel: Channel, unique_name: str) -> bool:

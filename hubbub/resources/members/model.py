@@ -47,6 +47,29 @@ class UserChannel(msgspec.Struct):
     notification_level: str
 
 
+class MyChannel(msgspec.Struct, gc=False):
+    """A channel in a user's list, joined, invited to, or left: its row of either table as the client reads it."""
+
+    channel_sid: str
+    status: str
+    type: str | None  # None where the channel was purged since
+    notification_level: str
+    last_consumed_message_index: int | None
+    date_created: int
+    date_updated: int
+    user_revision: int
+    user_added: int | None
+    deleted: int = 0
+
+
+class RosterItem(msgspec.Struct, gc=False):
+    """A member, or its tombstone, with the user's SID as the client reads it."""
+
+    member: Member
+    deleted: int
+    user_sid: str | None  # None where the user was deleted
+
+
 class MemberResource(msgspec.Struct, gc=False):
     sid: str
     account_sid: str

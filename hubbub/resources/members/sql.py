@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hubbub.resources.members.model import Member, UserChannel
+from hubbub.resources.members.model import Member, MyChannel, RosterItem, UserChannel
 from hubbub.storage.database import Reader, Row, Transaction
 from hubbub.storage.pages import Listing
 from hubbub.storage.statements import assignments, columns, insert, placeholders, stored
@@ -145,6 +145,86 @@ async def end_memberships(tx: Transaction, channel: int, revision: int) -> list[
         revision,
     )
     return [Member(*row) for row in rows]
+
+
+ROSTER = f'SELECT {columns(Member, "m")}, m.deleted, u.sid FROM members m LEFT JOIN users u ON u.key = m."user"'
+
+
+async def read_roster(
+    reader: Reader, channel: int, bound: str | None, most: int, *, inclusive: bool, descending: bool
+) -> list[RosterItem]:
+    """Up to so many members, from the SID `bound` on in the direction."""
+    compare = ("<" if descending else ">") + ("=" if inclusive else "")
+    beyond = "" if bound is None else f" AND m.sid {compare} $3"
+    rows = await reader.fetch_all(
+        f"{ROSTER} WHERE m.channel = $1 AND m.deleted = 0{beyond} "
+        f"ORDER BY m.sid {'DESC' if descending else 'ASC'} LIMIT $2",
+        channel,
+        most,
+        *([] if bound is None else [bound]),
+    )
+    return [RosterItem(Member(*row[:-2]), *row[-2:]) for row in rows]
+
+
+async def newer_roster(reader: Reader, channel: int, revision: int, most: int) -> tuple[list[RosterItem], int]:
+    """Up to so many of those who came, changed or left after the revision, in that order; the channel's revision then.
+
+    The revision is 0 where there are none.
+    """
+    rows = await reader.fetch_all(
+        f"SELECT {columns(Member, 'm')}, m.deleted, u.sid, (SELECT last_revision FROM channels WHERE key = $1) "
+        'FROM members m LEFT JOIN users u ON u.key = m."user" '
+        "WHERE m.channel = $1 AND m.revision > $2 ORDER BY m.revision LIMIT $3",
+        channel,
+        revision,
+        most,
+    )
+    return [RosterItem(Member(*row[:-3]), *row[-3:-1]) for row in rows], rows[0][-1] if rows else 0
+
+
+async def people(reader: Reader, channel: int, service: int, identities: list[str]) -> list[Row]:
+    """Identity, user SID and, of those who are in the channel, the member SID."""
+    return await reader.fetch_all(
+        "SELECT u.identity, u.sid, m.sid FROM users u "
+        "LEFT JOIN members m ON m.channel = $1 AND m.identity = u.identity AND m.deleted = 0 "
+        f"WHERE u.service = $2 AND u.identity IN ({placeholders(len(identities), 3)})",
+        channel,
+        service,
+        *identities,
+    )
+
+
+def my_channels(condition: str) -> str:
+    """Both tables as MyChannel; the condition is on the alias `x`."""
+    shared = "x.date_created, x.date_updated, x.user_revision, x.user_added, x.deleted"
+    return (
+        "SELECT x.channel_sid, 'joined' AS status, c.type, x.notification_level, x.last_consumed_message_index, "
+        f'{shared} FROM members x LEFT JOIN channels c ON c.key = x.channel WHERE x."user" = $1 AND {condition} '
+        f"UNION ALL SELECT x.channel_sid, 'invited', c.type, 'default', NULL, {shared} "
+        f'FROM invites x LEFT JOIN channels c ON c.key = x.channel WHERE x."user" = $1 AND {condition}'
+    )
+
+
+async def read_my_channels(
+    reader: Reader, user: int, bound: str | None, most: int, *, inclusive: bool, descending: bool
+) -> list[MyChannel]:
+    """Up to so many channels that the user has joined or is invited to, from the SID `bound` on in the direction."""
+    compare = ("<" if descending else ">") + ("=" if inclusive else "")
+    beyond = "" if bound is None else f" AND x.channel_sid {compare} $3"
+    rows = await reader.fetch_all(
+        f"{my_channels('x.deleted = 0' + beyond)} ORDER BY 1 {'DESC' if descending else 'ASC'} LIMIT $2",
+        user,
+        most,
+        *([] if bound is None else [bound]),
+    )
+    return [MyChannel(*row) for row in rows]
+
+
+async def newer_my_channels(reader: Reader, user: int, revision: int) -> list[MyChannel]:
+    """What came, changed or went after the user's revision, in that order."""
+    live, gone = (my_channels(f"x.deleted = {deleted} AND x.user_revision > $2") for deleted in (0, 1))
+    rows = await reader.fetch_all(f"{live} UNION ALL {gone} ORDER BY 8", user, revision)
+    return [MyChannel(*row) for row in rows]
 
 
 async def purge_channel(tx: Transaction, channel: int) -> None:

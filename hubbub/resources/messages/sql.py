@@ -1,6 +1,6 @@
 """Statements on messages."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubbub.resources.messages.model import Message
 from hubbub.storage.database import Reader, Transaction
@@ -20,6 +20,76 @@ BY_SID = (
 
 
 KEEP_ADDED = "added = COALESCE(added, revision)"  # of a new message it is NULL, and stays so until it changes
+
+
+# What a client reads of a message: the record, when it came, whether it is a tombstone, and the author's membership.
+READ = (
+    f"{columns(Message, 'm')}, COALESCE(m.added, m.revision), m.deleted, "
+    '(SELECT a.sid FROM members a WHERE a.channel = m.channel AND a.identity = m."from" AND a.deleted = 0)'
+)
+
+# Messages come in the order of their revisions, so the first new one is found by halving; it needs no index, which
+# every new message would have to write. Those that changed since they came have one.
+NEWER = f"""WITH RECURSIVE search (low, high) AS (
+    SELECT CAST(-1 AS BIGINT), last_index FROM channels WHERE key = $1
+    UNION ALL
+    SELECT CASE WHEN COALESCE(m.added, m.revision) <= $2 THEN m."index" ELSE s.low END,
+        CASE WHEN COALESCE(m.added, m.revision) <= $2 THEN s.high ELSE m."index" - 1 END
+    FROM search s JOIN messages m ON m.channel = $1 AND m."index" = (s.low + s.high + 1) / 2 WHERE s.low < s.high)
+SELECT {READ}, 0, (SELECT last_revision FROM channels WHERE key = $1)
+    FROM search s JOIN messages m ON m.channel = $1 AND m."index" > s.low AND m."index" <= s.low + $3
+    WHERE s.low = s.high
+UNION ALL
+SELECT {READ}, 1, (SELECT last_revision FROM channels WHERE key = $1)
+    FROM (SELECT * FROM messages WHERE channel = $1 AND added IS NOT NULL AND revision > $2
+        ORDER BY revision LIMIT $3) m"""
+
+
+class ReadMessage(NamedTuple):
+    message: Message
+    added: int
+    deleted: int
+    member_sid: str | None
+
+
+class Newer(NamedTuple):
+    """Rows with a revision above the one asked for, up to `revision`, the channel's at that moment.
+
+    Not more than were asked for came since, and not more changed; `up_to` is how far they are complete.
+    """
+
+    rows: list[ReadMessage]
+    revision: int
+    up_to: int
+
+
+async def newer_messages(reader: Reader, channel: int, revision: int, most: int) -> Newer | None:
+    """What came and what changed after the revision; None when nothing did."""
+    rows = await reader.fetch_all(NEWER, channel, revision, most)
+    if not rows:
+        return None
+    read = {row[1]: ReadMessage(Message(*row[:-5]), *row[-5:-2]) for row in rows}
+    came = [row[-5] for row in rows if row[-2] == 0]
+    changed = [row[-6] for row in rows if row[-2] == 1]
+    now: int = rows[0][-1]
+    up_to = min([now] + [max(found) for found in (came, changed) if len(found) == most])
+    return Newer(list(read.values()), now, up_to)
+
+
+async def read_messages(
+    reader: Reader, channel: int, bound: int | None, most: int, *, inclusive: bool, descending: bool
+) -> list[ReadMessage]:
+    """Up to so many, from the index `bound` on in the direction."""
+    compare = ("<" if descending else ">") + ("=" if inclusive else "")
+    beyond = "" if bound is None else f' AND m."index" {compare} $3'
+    rows = await reader.fetch_all(
+        f"SELECT {READ} FROM messages m WHERE m.channel = $1 AND m.deleted = 0{beyond} "
+        f'ORDER BY m."index" {"DESC" if descending else "ASC"} LIMIT $2',
+        channel,
+        most,
+        *([] if bound is None else [bound]),
+    )
+    return [ReadMessage(Message(*row[:-3]), *row[-3:]) for row in rows]
 
 
 async def add_messages(tx: Transaction, messages: list[Message]) -> None:

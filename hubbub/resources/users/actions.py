@@ -126,10 +126,9 @@ async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, 
     async with chat.transaction() as tx:
         if "role_sid" in changes:
             await check_role_sid(tx, user.service, changes["role_sid"], DEPLOYMENT)
-        revision = await sql.update_user(tx, user.key, changes)
-        if revision is None:
+        updated = await sql.update_user(tx, user, changes)
+        if updated is None:
             raise ERRORS.NOT_FOUND()
-        updated = replace(user, **changes, revision=revision, last_revision=revision)
         tx.emit(Emitted(USER_UPDATED, updated, caller, webhook_enabled))
     return updated
 
@@ -139,12 +138,12 @@ async def reach_user(tx: Transaction, key: int, reached: Changes) -> None:
 
     Raises ERRORS.NOT_FOUND when it was deleted meanwhile.
     """
-    if await sql.update_user(tx, key, reached) is None:
-        raise ERRORS.NOT_FOUND()
     user = await sql.user_by_key(tx, key)
-    assert user is not None
-    itself = Caller(0, user.account_sid, user.identity, user.service_sid)
-    tx.emit(Emitted(USER_REACHED, user, itself, webhook_enabled=False))
+    updated = await sql.update_user(tx, user, reached) if user else None
+    if updated is None:
+        raise ERRORS.NOT_FOUND()
+    itself = Caller(0, updated.account_sid, updated.identity, updated.service_sid)
+    tx.emit(Emitted(USER_REACHED, updated, itself, webhook_enabled=False))
 
 
 async def delete_user(chat: Chat, caller: Caller, user: User) -> None:

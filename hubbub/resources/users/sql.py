@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from hubbub.resources.users.model import User
 from hubbub.storage.database import Reader, Transaction
 from hubbub.storage.pages import Listing
@@ -81,15 +83,16 @@ async def bump_user(tx: Transaction, key: int, joined: int = 0) -> tuple[int, in
     return (row[0], row[1]) if row else None
 
 
-async def update_user(tx: Transaction, key: int, changed: dict[str, Any]) -> int | None:
-    """Change the user's own data under its next revision, and return that; None when the user was deleted."""
+async def update_user(tx: Transaction, user: User, changed: dict[str, Any]) -> User | None:
+    """Change the user's own data under its next revision; the user as it is now, or None when it was deleted."""
     row = await tx.fetch_one(
         "UPDATE users SET last_revision = last_revision + 1, revision = last_revision + 1, "
-        f"{assignments(changed, 2)} WHERE key = $1 RETURNING revision",
-        key,
+        f"{assignments(changed, 2)} WHERE key = $1 RETURNING {columns(User)}",
+        user.key,
         *changed.values(),
     )
-    return row[0] if row else None
+    joined = {name: getattr(user, name) for name in User.JOINED}
+    return replace(User(*row), **joined) if row else None
 
 
 async def leave_deleted_channel(tx: Transaction, channel: int) -> None:

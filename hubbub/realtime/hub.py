@@ -1,0 +1,221 @@
+"""Who listens to what on this node, and what they hear: each event of the chat, once and in order.
+
+The hub listens on the bus and can be given events from elsewhere (`deliver`), in any order, twice or not at all:
+`heal` finds in the tables what did not come.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from hubbub.chat import Chat, Emitted
+from hubbub.events import INVITE_REMOVED, MEMBER_REMOVED, Hears
+from hubbub.realtime.connection import notification_frame
+from hubbub.realtime.sync.changes import encode
+from hubbub.realtime.sync.listeners import Hold, Listeners
+from hubbub.realtime.sync.objects import CHANNEL, MESSAGES, ROSTER, Object
+from hubbub.realtime.sync.topics import ChannelTopic, Topic, UserTopic
+from hubbub.resources.channels.model import PRIVATE, Channel, Place
+from hubbub.resources.invites.model import Invite
+from hubbub.resources.members.model import Member
+from hubbub.resources.messages.model import Message
+from hubbub.resources.users.model import User
+
+if TYPE_CHECKING:
+    from hubbub.realtime.connection import Connection
+
+MOST_SUBSCRIPTIONS = 5000  # of one connection: three for each of 1,000 channels, and those of other users' info
+EVER = 1 << 62
+TYPING = "twilio.ipmsg.typing_indicator"
+
+
+class Hub:
+    """The topics that somebody on this node listens to, by the SID of the channel or user."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self._channels: dict[str, ChannelTopic] = {}
+        self._users: dict[str, UserTopic] = {}
+        self._by_key: dict[int, UserTopic] = {}
+        self._devices: dict[int, set[Connection]] = {}  # by user; those with any subscription
+        chat.bus.listen(self.deliver)
+
+    # Subscriptions
+
+    def hold(self, connection: "Connection", of: Object) -> Hold | None:
+        """Begin a subscription, or begin it anew: from now on nothing is lost. None when there are too many."""
+        held: set[Listeners] | None = connection.subscriptions
+        if held is None:
+            held = connection.subscriptions = set()
+            connection.closed.append(partial(self.forget, connection))
+            self._devices.setdefault(connection.user.key, set()).add(connection)
+        listeners = self._topic(of, connection).listeners[of.part]
+        if listeners not in held and len(held) >= MOST_SUBSCRIPTIONS:
+            self._tidy(listeners.topic)
+            return None
+        listeners.live.pop(connection, None)
+        hold = listeners.held[connection] = Hold(connection, listeners)
+        held.add(listeners)
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """Give up a subscription that cannot be established."""
+        if hold.is_current:
+            self._drop(hold.connection, hold.of)
+
+    def cancel(self, connection: "Connection", of: Object) -> None:
+        topic = self._find(of.owner)
+        if topic is not None:
+            self._drop(connection, topic.listeners[of.part])
+
+    def forget(self, connection: "Connection") -> None:
+        """The connection has ended."""
+        for listeners in tuple(connection.subscriptions or ()):
+            self._drop(connection, listeners)
+        devices = self._devices.get(connection.user.key, set())
+        devices.discard(connection)
+        if not devices:
+            self._devices.pop(connection.user.key, None)
+
+    def _drop(self, connection: "Connection", listeners: Listeners) -> None:
+        listeners.live.pop(connection, None)
+        listeners.held.pop(connection, None)
+        connection.subscriptions.discard(listeners)
+        self._tidy(listeners.topic)
+
+    def _tidy(self, topic: Topic) -> None:
+        if not topic:
+            self.remove(topic)
+
+    # Topics
+
+    def _topic(self, of: Object, connection: "Connection") -> Topic:
+        if of.part.owner == "CH":
+            channel = self._channels.get(of.owner)
+            if channel is None:
+                channel = self._channels[of.owner] = ChannelTopic(self, of.owner)
+            return channel
+        topic = self._users.get(of.owner)
+        if topic is None:
+            topic = self._users[of.owner] = UserTopic(self, of.owner)
+        if of.owner == connection.user.sid:  # it is known whose it is before it is read, so that it misses nothing
+            self.know(topic, connection.user.key)
+        return topic
+
+    def _find(self, sid: str) -> Topic | None:
+        return self._channels.get(sid) or self._users.get(sid)
+
+    def has(self, topic: Topic) -> bool:
+        return self._find(topic.sid) is topic
+
+    def know(self, topic: UserTopic, key: int) -> None:
+        """It is the topic of this user."""
+        topic.key = key
+        self._by_key[key] = topic
+
+    def remove(self, topic: Topic) -> None:
+        """Nobody listens to it any more, or there is nothing to listen to."""
+        for listeners in topic.listeners.values():
+            for connection in (*listeners.live, *listeners.held):
+                connection.subscriptions.discard(listeners)
+            listeners.live.clear()
+            listeners.held.clear()
+        if self.has(topic):
+            topic.stop()
+            self._channels.pop(topic.sid, None)
+            self._users.pop(topic.sid, None)
+            if isinstance(topic, UserTopic) and topic.key is not None:
+                del self._by_key[topic.key]
+
+    # Events
+
+    def deliver(self, batch: Sequence[Emitted]) -> None:
+        """Tell the events to whoever listens. First of all a user's own list: that a channel is lost is known there."""
+        users: dict[UserTopic, None] = {}
+        channels: dict[ChannelTopic, None] = {}
+        for emitted in batch:
+            for revision, topic in self._concerned(emitted):
+                topic.take(revision, emitted)
+                if isinstance(topic, UserTopic):
+                    users[topic] = None
+                elif isinstance(topic, ChannelTopic):
+                    channels[topic] = None
+        for user in users:
+            user.pump()
+        for emitted in batch:
+            if emitted.event is MEMBER_REMOVED:
+                self.shut_out(emitted.record.channel_sid, emitted.record.user, emitted.record.revision)
+            elif emitted.event is INVITE_REMOVED:
+                self.shut_out(emitted.record.channel_sid, emitted.record.user)
+        for channel in channels:
+            channel.pump()
+
+    def _concerned(self, emitted: Emitted) -> Iterator[tuple[int, Topic]]:
+        """The topics of this node that the event belongs to, each with its revision there."""
+        record = emitted.record
+        if isinstance(record, Member | Invite):
+            user = self._by_key.get(record.user)
+            if user is not None:
+                yield record.user_revision, user
+        elif isinstance(record, User):
+            user = self._users.get(record.sid)
+            if user is not None:
+                yield record.revision, user
+        if emitted.event.hears is Hears.CHANNEL and emitted.event.objects:
+            channel = self._channels.get(channel_sid(emitted))
+            if channel is not None:
+                yield record.revision, channel
+
+    async def heal(self, sid: str) -> None:
+        """Deliver what the channel or user has in the tables beyond what was delivered here."""
+        topic = self._find(sid)
+        if topic is not None:
+            await topic.heal()
+
+    def revisions(self) -> dict[str, int]:
+        """The last revision that was delivered of each channel and user."""
+        topics = chain(self._channels.values(), self._users.values())
+        return {topic.sid: topic.revision for topic in topics if topic.revision is not None}
+
+    def shut_out(self, channel: str, user: int, revision: int = EVER) -> None:
+        """A user has lost the channel with this revision: its subscriptions that are older end at once."""
+        topic = self._channels.get(channel)
+        for connection in tuple(self._devices.get(user, ())) if topic is not None else ():
+            assert topic is not None
+            self._shut_out(topic, connection, revision)
+
+    def shut_out_identity(self, topic: ChannelTopic, identity: str, revision: int) -> None:
+        """The same by identity, for those who listen to the topic."""
+        listening = {
+            connection for listeners in topic.listeners.values() for connection in (*listeners.live, *listeners.held)
+        }
+        for connection in listening:
+            if connection.user.identity == identity:
+                self._shut_out(topic, connection, revision)
+
+    def _shut_out(self, topic: ChannelTopic, connection: "Connection", revision: int) -> None:
+        private = topic.revision is None or topic.seen.channel.type == PRIVATE
+        for part in (MESSAGES, ROSTER, CHANNEL) if private else (MESSAGES, ROSTER):
+            if topic.listeners[part].shut_out(connection, revision):
+                self._drop(connection, topic.listeners[part])
+
+    def typing(self, place: Channel | Place, identity: str, seconds: int) -> None:
+        """Tell those who listen to the channel's roster, but not the one who types."""
+        topic = self._channels.get(place.sid)
+        if topic is None:
+            return
+        told = {"channel_sid": place.sid, "identity": identity, "typing_timeout": seconds}
+        frame = notification_frame(TYPING, encode(told))
+        for connection in tuple(topic.listeners[ROSTER].live):
+            if connection.user.identity != identity:
+                connection.write_frame(frame)
+
+
+def channel_sid(emitted: Emitted) -> str:
+    record: Any = emitted.record
+    if isinstance(record, Member):
+        return record.channel_sid
+    place: Channel | Place = record if isinstance(record, Channel) else emitted.channel
+    assert isinstance(record, Channel | Message)
+    return place.sid
