@@ -34,6 +34,7 @@ MOST_RETRIES = 500
 LANES_PER_TAKE = 50
 FINISH_SECONDS = 2.0
 MINUTE = 60_000
+SHORT_PAUSE = 3_000
 LONGEST_PAUSE = 60 * MINUTE
 
 
@@ -219,7 +220,7 @@ class Dispatcher:
             raise
         for delivery in due:
             hook = self._hook(delivery.hook)
-            if hook.failing and hook.busy and moment < delivery.expires:
+            if hook.full and moment < delivery.expires:
                 delivery.due = min(moment + pause(hook), delivery.expires)
                 self.ledger.add(delivery)
             else:
@@ -311,5 +312,6 @@ class Dispatcher:
 
 
 def pause(hook: Hook) -> int:
-    """Milliseconds for which a retry of a failing hook is put off without a try, the longer the longer it fails."""
-    return int(min(MINUTE * hook.failures, LONGEST_PAUSE) * random.uniform(0.75, 1.25))  # noqa: S311 - nothing secret
+    """Milliseconds for which a retry is put off when its hook has enough to do; longer the longer the hook fails."""
+    base = min(MINUTE * hook.failures, LONGEST_PAUSE) if hook.failing else SHORT_PAUSE
+    return int(base * random.uniform(0.75, 1.25))  # noqa: S311 - nothing secret
