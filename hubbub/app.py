@@ -21,6 +21,8 @@ from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
 from hubbub.realtime.gateway import Gateway
+from hubbub.realtime.hub import Hub
+from hubbub.realtime.sync import reading, subscriptions
 from hubbub.realtime.tunnel import Route
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import authenticate
@@ -127,7 +129,9 @@ def build_app(chat: Chat) -> "App":
     endpoints = [(path, Endpoint(found, chat, authenticate, public_url)) for path, found in by_path.items()]
     metrics = Metrics()
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
-    gateway = Gateway(chat, ROUTES, authenticate_token, connect_user)
+    hub = Hub(chat)
+    routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub)]
+    gateway = Gateway(chat, routes, authenticate_token, connect_user)
     return App(chat, metrics, Router([*endpoints, *own]), gateway)
 
 
