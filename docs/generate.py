@@ -13,6 +13,8 @@ from hubbub.app import OPERATIONS
 from hubbub.delivery.parameters import COMMON, PARAMETERS
 from hubbub.errors import all_errors
 from hubbub.events import CHANNEL_WEBHOOKS, EVENTS
+from hubbub.resources.permissions import PERMISSIONS, Permission
+from hubbub.resources.roles.model import default_roles
 from hubbub.settings import PREFIX, table
 from hubbub.web.endpoint import Operation
 from hubbub.web.params import Date, Parameter
@@ -77,6 +79,62 @@ def events() -> str:
         "parameters; `ClientIdentity` only when an end user did it. [Webhooks](../webhooks.md) explains them. A "
         "service's filters take all of these names, those of a channel webhook the ones that say so.",
         as_table(("Webhook", "When", "Event", "Channel webhook", "Parameters"), webhook_rows()),
+    )
+
+
+def permission_row(row: Permission) -> tuple[str, ...]:
+    wider = f"`{row.wider.name}`" if row.wider else ""
+    holders = ", ".join(role.friendly_name for role in default_roles(0) if f'"{row.name}"' in role.permissions)
+    kinds = (row.in_service, row.in_channel, row.members_only)
+    return (f"`{row.name}`", row.opens, wider, *("yes" if kind else "" for kind in kinds), holders)
+
+
+REFUSALS = {
+    "NOT_AUTHORIZED": "the permission is missing, or there is none for what was asked",
+    "NOT_MEMBER": "only members may do this, and the user sees the channel but is not in it",
+    "ROLE_UNAUTHORIZED": "the user tried to give somebody a role: no permission opens that",
+    "DECLINED_AS_MEMBER": "the user has joined and so has no invite to decline",
+    "NOT_FOUND": "the user may not see it: a private channel of others, another user's list of channels",
+    "SERVICE_NOT_FOUND": "it is in another service than the user's token is for",
+}
+
+
+def permissions() -> str:
+    table = all_errors()
+    refusals = [(f"{table[name].status} / {table[name].code}", when) for name, when in REFUSALS.items()]
+    return page(
+        "Permissions",
+        "They bind end users, who connect with an access token. Back ends, which call the REST API, are never "
+        "checked. A user has one role in the service and, in each channel that it has joined, one role there. A "
+        "permission of either is enough. Changes of roles act at once.",
+        as_table(
+            (
+                "Permission",
+                "What it opens",
+                "Included in",
+                "In a service role",
+                "In a channel role",
+                "Members only",
+                "New services give it to",
+            ),
+            map(permission_row, PERMISSIONS),
+        ),
+        "## Who sees what",
+        "- Every user of the service sees the service's users and its public channels.\n"
+        "- A private channel is seen by its members and by those who are invited, and by the user who made it until "
+        "that user has left it for the first time. For everybody else it does not exist.\n"
+        "- Messages and the list of members are for members. Outside of a channel nobody reads or changes them, "
+        "whatever the service role permits. What a service role permits for the channel itself, it permits in every "
+        "channel that the user sees.",
+        "## What needs no permission",
+        "- Joining with an invite, or the private channel that one has made. Without either a private channel cannot "
+        "be joined.\n"
+        "- Declining one's own invite.\n"
+        "- Setting one's own read horizon, and typing, as a member.\n"
+        "- What a pre-event webhook changes: its answer is the back end's word.",
+        "## What a refusal says",
+        "A refused action stores nothing and calls no webhook.",
+        as_table(("HTTP status / code", "When"), refusals),
     )
 
 
@@ -226,6 +284,7 @@ def pages() -> dict[str, Callable[[], str]]:
     found: dict[str, Callable[[], str]] = {
         "reference/errors.md": errors,
         "reference/events.md": events,
+        "reference/permissions.md": permissions,
         "reference/settings.md": settings,
         "reference/cli.md": command_line,
         "reference/operations.md": operations,

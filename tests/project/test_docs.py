@@ -9,8 +9,9 @@ import pytest
 from docs import generate
 from hubbub import cli
 from hubbub.app import OPERATIONS
-from hubbub.errors import all_errors
+from hubbub.errors import ERRORS, all_errors
 from hubbub.events import EVENTS
+from hubbub.resources.permissions import PERMISSIONS
 from hubbub.settings import PREFIX, table
 from tests.project.source import ROOT
 
@@ -63,6 +64,15 @@ def test_every_event_is_documented() -> None:
         if name is not None
     ]
     assert [name for name in names if name not in page] == []
+
+
+def test_every_permission_is_documented() -> None:
+    """The page of permissions has each row of the table, and each error that end users alone are told."""
+    page = (REFERENCE / "permissions.md").read_text("utf-8")
+
+    assert [row.name for row in PERMISSIONS if f"| `{row.name}` | {row.opens} |" not in page] == []
+    told = (ERRORS.NOT_AUTHORIZED, ERRORS.NOT_MEMBER, ERRORS.ROLE_UNAUTHORIZED, ERRORS.DECLINED_AS_MEMBER)
+    assert [kind for kind in told if f"{kind.status} / {kind.code}" not in page] == []
 
 
 def test_every_setting_is_documented() -> None:

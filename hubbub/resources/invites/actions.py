@@ -50,8 +50,8 @@ async def create_invite(chat: Chat, caller: Caller, channel: Channel, identity: 
     Raises ERRORS.NOT_FOUND for an unknown identity, ERRORS.MEMBER_EXISTS, ERRORS.USER_INVITED, or the error of a
     role that will not do.
     """
-    await allow(chat, caller, channel, INVITE_MEMBER)
     check_role_unset(caller, role_sid)
+    await allow(chat, caller, channel, INVITE_MEMBER)
     moment = chat.clock()
     async with chat.transaction() as tx:
         if not await channels.lock_channel(tx, channel.key):

@@ -68,8 +68,8 @@ async def add_member(
     Raises ERRORS.MEMBER_EXISTS, ERRORS.CHANNEL_MEMBER_LIMIT, ERRORS.USER_CHANNEL_LIMIT, or the error of the
     first value that will not do.
     """
-    by_invite = await allow_entry(chat, caller, channel, identity)
     check_role_unset(caller, changes.get("role_sid"))
+    by_invite = await allow_entry(chat, caller, channel, identity)
     check_identity(identity)
     moment = chat.clock()
     check_changes(changes, moment)

@@ -145,7 +145,7 @@ async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exceptio
         by_channel[item.message.channel].append(item)
     # In key order, so that two nodes never wait for each other.
     wanted = [(key, len(by_channel[key]), by_channel[key][-1].message.sid) for key in sorted(by_channel)]
-    room = await channels.take_indexes(tx, wanted)
+    room = await channels.take_indexes(tx, wanted) if wanted else {}
     for key, (index, revision) in room.items():
         for n, item in enumerate(by_channel[key], 1):
             item.message.index = index + n
