@@ -31,7 +31,7 @@ class ChannelData(msgspec.Struct, rename="camel", gc=False):
     messages: str
     roster: str
     sid: str
-    last_message: LastMessage | None  # null, and not left out, where the last one was deleted
+    last_message: LastMessage | None | UnsetType  # null where all were deleted: left out, the SDKs keep the old one
 
 
 class MediaData(msgspec.Struct, rename="camel", gc=False):
@@ -94,6 +94,9 @@ stored_media = msgspec.json.Decoder(StoredMedia).decode
 
 def channel_data(channel: Channel, last_message: int | None, last_message_date: int | None) -> ChannelData:
     _, messages, roster = of_channel(channel.sid)
+    last: LastMessage | UnsetType | None = UNSET if channel.last_index < 0 else None
+    if last_message is not None and last_message_date is not None:
+        last = LastMessage(last_message, iso_milliseconds(last_message_date))
     return ChannelData(
         channel.friendly_name,
         channel.unique_name,
@@ -105,7 +108,7 @@ def channel_data(channel: Channel, last_message: int | None, last_message_date: 
         messages,
         roster,
         channel.sid,
-        None if last_message is None else LastMessage(last_message, iso_milliseconds(last_message_date or 0)),
+        last,
     )
 
 

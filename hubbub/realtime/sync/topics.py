@@ -8,6 +8,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from hubbub.chat import Emitted
 from hubbub.errors import ChatError
 from hubbub.events import CHANNEL_UPDATED, MEMBER_REMOVED, MESSAGE_REMOVED
@@ -212,7 +214,7 @@ class ChannelTopic(Topic):
         self._changed: int | None = None  # the document has, at this date
 
     def fill(self, opened: Opened) -> None:
-        self.seen = opened.channel
+        self.seen = copied(opened.channel)
 
     def lacks(self, emitted: Emitted) -> bool:
         record = emitted.record
@@ -253,7 +255,7 @@ class ChannelTopic(Topic):
 
     def _apply_to_channel(self, emitted: Emitted, channel: Channel) -> None:
         if emitted.event is CHANNEL_UPDATED:
-            self.seen.channel = channel
+            self.seen.channel = replace(channel)
             self._changed = channel.date_updated
         else:
             self.end(Change(channel.revision, GONE, None, None, channel.date_updated))
@@ -265,6 +267,7 @@ class ChannelTopic(Topic):
             self.listeners[MESSAGES].send(Change(message.revision, verb, message.index, data, message.date_updated))
         if verb == ADDED:
             self.seen.last_message, self.seen.last_message_date = message.index, message.date_created
+            self.seen.channel.last_index = message.index
         if CHANNEL.name in emitted.event.objects:
             self._changed = message.date_updated
 
@@ -314,6 +317,11 @@ class ChannelTopic(Topic):
         for change in roster.changes:
             if change.verb == REMOVED and change.id <= up_to:
                 self.hub.shut_out_identity(self, change.data.identity, change.id)
+
+
+def copied(seen: Seen) -> Seen:
+    """For the topic to keep up to date: whoever read it goes on with it as it was."""
+    return replace(seen, channel=replace(seen.channel))
 
 
 class UserTopic(Topic):
