@@ -86,7 +86,8 @@ class Device:
     def ask(self, header: dict[str, Any], payload: bytes = b"") -> "asyncio.Task[Packet]":
         """Send a packet; the answer when it is there."""
         packet_id = next(self._ids)
-        answer = self._answers[packet_id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
+        self._answers[packet_id] = answer
 
         async def converse() -> Packet:
             await self.send({"id": packet_id, **header}, payload)
