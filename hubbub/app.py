@@ -36,7 +36,9 @@ from hubbub.resources.messages import routes as messages
 from hubbub.resources.messages.actions import write_drafts
 from hubbub.resources.roles import routes as roles
 from hubbub.resources.services import routes as services
+from hubbub.resources.tokens.actions import authenticate_anyone, authenticate_token
 from hubbub.resources.users import routes as users
+from hubbub.resources.users.actions import connect_user
 from hubbub.resources.webhooks import routes as webhooks
 from hubbub.settings import BadSettings, Settings
 from hubbub.storage.batch import Batch
@@ -65,14 +67,6 @@ OPERATIONS: list[Operation] = [
 ]
 
 ROUTES: list[Route] = []
-
-
-async def authenticate_token(chat: Chat, token: str) -> Any:  # noqa: ARG001 - until access tokens are here
-    raise ERRORS.UNAVAILABLE(reason="there are no access tokens yet")
-
-
-async def connect_user(chat: Chat, access: Any) -> Any:  # noqa: ARG001 - likewise
-    raise ERRORS.UNAVAILABLE(reason="there are no access tokens yet")
 
 
 async def open_database(settings: Settings, *, exclusive: bool) -> Database:
@@ -126,7 +120,11 @@ def build_app(chat: Chat) -> "App":
     for operation in OPERATIONS:
         by_path[operation.path].append(operation)
     public_url = chat.settings.public_url
-    endpoints = [(path, Endpoint(found, chat, authenticate, public_url)) for path, found in by_path.items()]
+    for_apps = {operation.path for operation in media.operations}
+    endpoints = [
+        (path, Endpoint(found, chat, authenticate_anyone if path in for_apps else authenticate, public_url))
+        for path, found in by_path.items()
+    ]
     metrics = Metrics()
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
     hub = Hub(chat)

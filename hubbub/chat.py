@@ -19,6 +19,7 @@ from hubbub.vault import Vault
 if TYPE_CHECKING:
     from hubbub.resources.channels.model import Place
     from hubbub.resources.messages.model import Draft, Message
+    from hubbub.resources.services.model import Service
 
 SYSTEM = "system"
 
@@ -100,6 +101,7 @@ class Chat:
         self.drafts: Batch[Draft, Message]  # messages on their way to disk
         self.callers: dict[bytes, tuple[str, Caller]] = {}  # by Authorization header, with the secret that it fits
         self.places: dict[tuple[int, str, str], Place] = {}  # by account, service SID and channel SID
+        self.services: dict[int, Service] = {}  # by key, as an access token's reader last found them
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -18,6 +18,7 @@ from hubbub.delivery import commands as deliveries
 from hubbub.errors import ChatError
 from hubbub.resources.accounts import actions, sql
 from hubbub.resources.accounts.model import account_wire, key_wire
+from hubbub.resources.tokens import actions as tokens
 from hubbub.serve import serve
 from hubbub.settings import BadSettings, Settings, load, table
 from hubbub.storage.database import BadDatabase, Contention, Database
@@ -65,13 +66,30 @@ def parser() -> argparse.ArgumentParser:
     add(accounts, "list", "list the accounts", on_chat(list_accounts))
     add(accounts, "rotate-token", "replace an account's token", on_chat(rotate_token), ("sid", "the account, AC…"))
 
-    keys = group(commands, "keys", "make, list and revoke API keys")
+    keys = group(commands, "keys", "make, list and revoke API keys, rotate their secrets")
     create = add(keys, "create", "make an API key", on_chat(create_key), ("--account", "its owner, AC…"))
     create.add_argument("--name", help="what the key is for")
     add(keys, "list", "list an account's keys", on_chat(list_keys), ("--account", "the owner, AC…"))
     add(keys, "revoke", "revoke a key", on_chat(revoke_key), ("sid", "the key, SK…"))
+    add(keys, "rotate-secret", "replace a key's secret", on_chat(rotate_secret), ("sid", "the key, SK…"))
+    add_tokens(commands)
     add_deliveries(commands)
     return root
+
+
+def add_tokens(commands: Any) -> None:
+    group_ = group(commands, "tokens", "make access tokens, with which apps connect")
+    create = add(
+        group_,
+        "create",
+        "make an access token, for trying things out: a back end makes its own",
+        on_chat(create_token),
+        ("--identity", "the user that connects with it"),
+        ("--service", "the service that it is for, IS…"),
+    )
+    create.add_argument("--key", help=f"the key that signs it, SK…; without it the account's key '{tokens.OWN_KEY}'")
+    create.add_argument("--ttl", type=int, default=3600, help="seconds that it is good for, 86400 at most (3600)")
+    create.add_argument("--role", help="the role that a new user gets, RL…")
 
 
 def add_deliveries(commands: Any) -> None:
@@ -211,6 +229,15 @@ async def rotate_token(chat: Chat, parsed: argparse.Namespace) -> dict[str, obje
 async def create_key(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
     sid, secret = await actions.create_key(chat, parsed.account, parsed.name)
     return {"sid": sid, "secret": secret}
+
+
+async def rotate_secret(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    return {"sid": parsed.sid, "secret": await actions.rotate_secret(chat, parsed.sid)}
+
+
+async def create_token(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
+    token = await tokens.create_token(chat, parsed.service, parsed.identity, parsed.key, parsed.ttl, parsed.role)
+    return {"identity": parsed.identity, "service": parsed.service, "token": token}
 
 
 async def list_keys(chat: Chat, parsed: argparse.Namespace) -> list[dict[str, object]]:

@@ -44,6 +44,16 @@ class ERRORS:
     UNAVAILABLE = Kind(20503, 503, "Service unavailable: {reason}")
     INVALID_PAGE_TOKEN = Kind(19038, 400, "Page token must be a number of 0 or more")
 
+    # Access tokens
+    INVALID_TOKEN = Kind(20101, 401, "Invalid Access Token")
+    INVALID_TOKEN_HEADER = Kind(20102, 401, "Invalid Access Token header")
+    INVALID_TOKEN_ISSUER = Kind(20103, 401, "Invalid Access Token issuer/subject")
+    TOKEN_EXPIRED = Kind(20104, 401, "Access Token expired or expiration date invalid")
+    TOKEN_NOT_YET_VALID = Kind(20105, 401, "Access Token not yet valid")
+    INVALID_TOKEN_GRANTS = Kind(20106, 401, "Invalid Access Token grants")
+    INVALID_TOKEN_SIGNATURE = Kind(20107, 401, "Invalid Access Token signature")
+    TOKEN_LIFETIME = Kind(20157, 401, "Expiration Time in the Access Token Exceeds Maximum Time Allowed")
+
     # General
     FRIENDLY_NAME_TOO_LONG = Kind(50003, 400, "Friendly name too long")
     UNIQUE_NAME_TOO_LONG = Kind(50004, 400, "Unique Name too long")

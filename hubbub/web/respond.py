@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from hubbub.errors import ChatError
+from hubbub.errors import ERRORS, ChatError
 from hubbub.sids import new_sid
 
 Message = MutableMapping[str, Any]
@@ -32,6 +32,7 @@ CORS: list[Header] = [
 ]
 JSON: Header = (b"content-type", b"application/json")
 CHALLENGE: Header = (b"www-authenticate", b'Basic realm="Twilio API"')
+TOKEN_CHALLENGE: Header = (b"www-authenticate", b'X-Twilio-Token realm="Twilio API"')  # no browser asks for a password
 
 
 def standing() -> list[Header]:
@@ -59,7 +60,9 @@ async def send_json(send: Send, status: int, content: Any) -> None:
 
 
 async def send_error(send: Send, error: ChatError, path: str) -> None:
-    challenge = [CHALLENGE] if error.status == 401 else []  # noqa: PLR2004 - an HTTP status names itself
+    challenge = []
+    if error.status == 401:  # noqa: PLR2004 - an HTTP status names itself
+        challenge.append(CHALLENGE if error.code == ERRORS.AUTHENTICATE.code else TOKEN_CHALLENGE)
     await send_bytes(send, error.status, error_body(error, path), JSON, *challenge)
 
 

@@ -100,6 +100,15 @@ async def access_account(chat: Chat, sid: str) -> Account:
     return account
 
 
+async def rotate_secret(chat: Chat, sid: str) -> str:
+    """A new secret in place of the key's old one. Raises ERRORS.NOT_FOUND."""
+    secret = secrets.token_hex(16)
+    async with chat.transaction() as tx:
+        if not await sql.set_secret(tx, sid, chat.vault.encrypt(secret)):
+            raise ERRORS.NOT_FOUND()
+    return secret
+
+
 async def revoke_key(chat: Chat, sid: str) -> None:
     """Raises ERRORS.NOT_FOUND."""
     async with chat.transaction() as tx:

@@ -36,6 +36,12 @@ async def list_keys(reader: Reader, account: int) -> list[Key]:
     return [Key(*row) for row in rows]
 
 
+async def set_secret(tx: Transaction, sid: str, secret: str) -> bool:
+    """False when there is no such key."""
+    sql = "UPDATE keys SET secret = $2 WHERE sid = $1 RETURNING sid"
+    return await tx.fetch_one(sql, sid, secret) is not None
+
+
 async def remove_key(tx: Transaction, sid: str) -> bool:
     """False when there is no such key."""
     return await tx.fetch_one("DELETE FROM keys WHERE sid = $1 RETURNING sid", sid) is not None

@@ -17,16 +17,22 @@ from hubbub.resources.media.model import (
     in_message,
     signature,
 )
+from hubbub.resources.permissions import standing
 from hubbub.resources.services.model import Service
 from hubbub.sids import is_sid, new_sid
 from hubbub.storage.database import Reader, Transaction
 
 
-async def access_media(chat: Chat, service: Service, sid: str) -> Media:
-    """Raises ERRORS.NOT_FOUND."""
+async def access_media(chat: Chat, caller: Caller, service: Service, sid: str) -> Media:
+    """Raises ERRORS.NOT_FOUND. An end user sees what it uploaded, and what was sent to the channels that it is in."""
     media = await sql.get_media(chat.database, service.key, sid)
     if media is None:
         raise ERRORS.NOT_FOUND()
+    if caller.identity is not None and caller.identity != media.author:
+        if media.channel is None:
+            raise ERRORS.NOT_FOUND()
+        if (await standing(chat.database, caller.identity, media.channel)).member_sid is None:
+            raise ERRORS.NOT_FOUND()
     return media
 
 
@@ -81,30 +87,32 @@ async def upload_media(
     return media
 
 
-async def describe_media(chat: Chat, place: Place, sid: str) -> str:
+async def describe_media(chat: Chat, caller: Caller, place: Place, sid: str) -> str:
     """The JSON that a message with this file would carry. Raises as `attach_media`, which has the last word."""
-    media = await find_media(chat.database, place, sid)
+    media = await find_media(chat.database, caller, place, sid)
     if media.message_sid is not None:
         raise ERRORS.MEDIA_ALREADY_SENT()
     return in_message(media)
 
 
-async def find_media(reader: Reader, place: Place, sid: str) -> Media:
-    """Raises ERRORS.INVALID_MEDIA_SID or ERRORS.MEDIA_NOT_FOUND."""
+async def find_media(reader: Reader, caller: Caller, place: Place, sid: str) -> Media:
+    """An end user has the files that it uploaded. Raises ERRORS.INVALID_MEDIA_SID or ERRORS.MEDIA_NOT_FOUND."""
     if not is_sid(sid, "ME"):
         raise ERRORS.INVALID_MEDIA_SID()
     media = await sql.get_media(reader, place.service, sid)
-    if media is None:
+    if media is None or caller.identity not in {None, media.author}:
         raise ERRORS.MEDIA_NOT_FOUND()
     return media
 
 
-async def attach_media(tx: Transaction, place: Place, message_sid: str, media_sid: str, moment: int) -> str:
+async def attach_media(
+    tx: Transaction, caller: Caller, place: Place, message_sid: str, media_sid: str, moment: int
+) -> str:
     """Give the file to a message, once; the JSON that the message carries.
 
     Raises ERRORS.INVALID_MEDIA_SID, ERRORS.MEDIA_NOT_FOUND or ERRORS.MEDIA_ALREADY_SENT.
     """
-    media = await find_media(tx, place, media_sid)
+    media = await find_media(tx, caller, place, media_sid)
     if not await sql.attach(tx, media, place.key, place.sid, message_sid, moment):
         raise ERRORS.MEDIA_ALREADY_SENT()
     return in_message(media)

@@ -91,13 +91,13 @@ async def upload_part(call: Call, service: Any, request: Request, filename: str 
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}")
 async def fetch_media(call: Call, service_sid: str, sid: str) -> dict[str, Any]:
     service = await access_service(call.chat, call.caller, service_sid)
-    return shown(call, await actions.access_media(call.chat, service, sid), service.account_sid)
+    return shown(call, await actions.access_media(call.chat, call.caller, service, sid), service.account_sid)
 
 
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content")
 async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResponse:
     service = await access_service(call.chat, call.caller, service_sid)
-    return await content(call, await actions.access_media(call.chat, service, sid))
+    return await content(call, await actions.access_media(call.chat, call.caller, service, sid))
 
 
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content/Temporary", anonymous=True)

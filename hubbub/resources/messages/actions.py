@@ -80,7 +80,7 @@ async def send_message(
         if media_sid is None:
             return await chat.drafts.add(item)
         async with chat.transaction() as tx:
-            message.media = await attach_media(tx, place, message.sid, media_sid, chat.clock())
+            message.media = await attach_media(tx, caller, place, message.sid, media_sid, chat.clock())
             return settled(await write(tx, [item]))
     except ChatError as error:
         if error.code == ERRORS.NOT_FOUND.code:
@@ -93,7 +93,7 @@ async def offer(chat: Chat, caller: Caller, place: Place, message: Message, medi
     if media_sid is None:
         changed = await chat.hooks.before(MESSAGE_SENT, caller, place, message)
     else:
-        proposed = replace(message, media=await describe_media(chat, place, media_sid))
+        proposed = replace(message, media=await describe_media(chat, caller, place, media_sid))
         changed = await chat.hooks.before(MEDIA_MESSAGE_SENT, caller, place, proposed)
     check_changes(changed)
     return replace(message, **changed)

@@ -28,6 +28,12 @@ async def service_by_key(reader: Reader, key: int) -> Service | None:
     return Service(*row) if row else None
 
 
+async def service_by_sid(reader: Reader, sid: str) -> Service | None:
+    """For commands, which are nobody's."""
+    row = await reader.fetch_one(f"SELECT {columns(Service)} FROM services WHERE sid = $1 AND deleted = 0", sid)
+    return Service(*row) if row else None
+
+
 async def lock_service(tx: Transaction, key: int) -> Service | None:
     """The row as it is now, held until the transaction ends; None when it was deleted."""
     row = await tx.fetch_one(

@@ -20,10 +20,12 @@ from hubbub.resources.invites import sql as invites
 from hubbub.resources.members import sql as members
 from hubbub.resources.members.model import Member
 from hubbub.resources.permissions import allow_user_edits, check_service
+from hubbub.resources.roles import sql as roles
 from hubbub.resources.roles.actions import check_role_sid
 from hubbub.resources.roles.model import DEPLOYMENT
 from hubbub.resources.services.actions import access_service
 from hubbub.resources.services.model import Service
+from hubbub.resources.tokens.model import Access
 from hubbub.resources.users import sql
 from hubbub.resources.users.model import User
 from hubbub.sids import is_sid, new_sid
@@ -95,13 +97,20 @@ async def create_user(
 
 
 async def ensure_user(
-    chat: Chat, tx: Transaction, caller: Caller, service: Service, identity: str, *, webhook_enabled: bool
+    chat: Chat,
+    tx: Transaction,
+    caller: Caller,
+    service: Service,
+    identity: str,
+    changes: Changes | None = None,
+    *,
+    webhook_enabled: bool,
 ) -> User:
-    """The user of the identity, made with the service's defaults when it is met for the first time."""
+    """The user of the identity, made when it is met for the first time: with the service's defaults, and `changes`."""
     user = await sql.user_of_service(tx, service.key, identity)
     if user is not None:
         return user
-    user = new_user(service, identity, chat.clock())
+    user = replace(new_user(service, identity, chat.clock()), **changes or {})
     key = await sql.add_user(tx, user)
     if key is None:  # another node met it in this very moment
         found = await sql.user_of_service(tx, service.key, identity)
@@ -110,6 +119,25 @@ async def ensure_user(
     user.key = key
     tx.emit(Emitted(USER_ADDED, user, caller, webhook_enabled))
     return user
+
+
+async def connect_user(chat: Chat, access: Access) -> User:
+    """The user whose token it is; the first one makes it, with the role that the token grants.
+
+    Raises ERRORS.INVALID_TOKEN_GRANTS when its service has no such role for users.
+    """
+    service, identity = access.service, access.caller.identity
+    assert identity is not None
+    user = await sql.user_of_service(chat.database, service.key, identity)
+    if user is not None:
+        return user
+    async with chat.transaction() as tx:
+        if access.role_sid is not None:
+            role = await roles.lock_role(tx, service.key, access.role_sid)
+            if role is None or role.type != DEPLOYMENT:
+                raise ERRORS.INVALID_TOKEN_GRANTS()
+        changes = {"role_sid": access.role_sid} if access.role_sid is not None else {}
+        return await ensure_user(chat, tx, access.caller, service, identity, changes, webhook_enabled=False)
 
 
 async def update_user(chat: Chat, caller: Caller, user: User, changes: Changes, *, webhook_enabled: bool) -> User:
