@@ -98,7 +98,7 @@ class Scene:
         if standing == INVITED:
             await self.invite("alice")
         self.mine, self.others = await self.send("alice"), await self.send("bob")
-        uploaded = await media.upload_media(self.chat, self.owner, self.service, chunks(), "text/plain", None)
+        uploaded = await media.upload_media(self.chat, self.me, self.service, chunks(), "text/plain", None)
         self.file = uploaded.sid
         return self
 
