@@ -85,7 +85,7 @@ class Hub:
         self._tidy(listeners.topic)
 
     def _tidy(self, topic: Topic) -> None:
-        if not topic:
+        if not topic.is_heard:
             self.remove(topic)
 
     # Topics
@@ -104,7 +104,8 @@ class Hub:
         return topic
 
     def _find(self, sid: str) -> Topic | None:
-        return self._channels.get(sid) or self._users.get(sid)
+        topic: Topic | None = self._channels.get(sid)
+        return self._users.get(sid) if topic is None else topic
 
     def has(self, topic: Topic) -> bool:
         return self._find(topic.sid) is topic

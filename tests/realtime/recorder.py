@@ -32,7 +32,7 @@ from hubbub.serve import first_account
 from hubbub.settings import Settings
 from tests.harness import unique
 
-TICKS = 60  # turns of the event loop in which whatever needs no clock is done
+TICKS = 5  # turns of the event loop in which whatever needs no clock is done
 
 
 def packets(frame: bytes) -> list[Packet]:
@@ -73,13 +73,16 @@ class App:
         told, self.told = self.told, []
         return told
 
-    async def ask(self, method: str, path: str, body: bytes = b"", **params: str) -> tuple[int, Any]:
-        request = Request("cds", method, path, {name: [value] for name, value in params.items()}, {}, body)
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", params: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        listed = {name: [value] for name, value in (params or {}).items()}
+        request = Request("cds", method, path, listed, {}, body)
         reply = await self.world.tunnel.answer(self.connection, request)
         return reply.status, msgspec.json.decode(reply.body) if reply.body else None
 
     async def get(self, path: str, **params: str) -> Any:
-        status, body = await self.ask("GET", path, **params)
+        status, body = await self.ask("GET", path, params=params)
         assert status == 200, body
         return body
 
@@ -138,12 +141,13 @@ class World:
         self.tunnel = Tunnel([*reading.routes(), *subscriptions.routes(self.hub)])
 
     async def settle(self) -> None:
-        """Let everything happen that is about to, the database included."""
-        for _ in range(TICKS):
-            await asyncio.sleep(0)
-        await self.chat.database.ping()
-        for _ in range(TICKS):
-            await asyncio.sleep(0)
+        """Let everything happen that is about to: what the hub reads, and then the turns that tell it."""
+        for _ in range(3):
+            for _ in range(TICKS):
+                await asyncio.sleep(0)
+            topics = [*self.hub._channels.values(), *self.hub._users.values()]
+            workers = [topic._worker for topic in topics if topic._worker is not None]
+            await asyncio.gather(*workers)
 
     async def user(self, identity: str) -> User:
         found = await users_sql.user_of_service(self.chat.database, self.service.key, identity)
@@ -161,6 +165,9 @@ class World:
 
     async def fetch(self, channel: Channel) -> Channel:
         return await channels.access_channel(self.chat, self.caller, self.service.sid, channel.sid)
+
+    async def fetch_named(self, unique_name: str) -> Channel:
+        return await channels.access_channel(self.chat, self.caller, self.service.sid, unique_name)
 
     async def update_channel(self, channel: Channel, **changes: Any) -> Channel:
         return await channels.update_channel(self.chat, self.caller, channel, changes, webhook_enabled=False)

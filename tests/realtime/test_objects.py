@@ -196,7 +196,7 @@ async def test_token_alone_leads_to_the_next_and_the_previous_page(there: World,
 )
 async def test_bad_page_is_refused(general: Channel, alice: App, params: dict[str, str]) -> None:
     """With a 400, and not with a page that nobody asked for."""
-    status, _ = await alice.ask("GET", f"/v3/Lists/{general.sid}.messages/Items", **params)
+    status, _ = await alice.ask("GET", f"/v3/Lists/{general.sid}.messages/Items", params=params)
 
     assert status == 400
 

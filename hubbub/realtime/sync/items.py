@@ -31,7 +31,7 @@ class ChannelData(msgspec.Struct, rename="camel", gc=False):
     messages: str
     roster: str
     sid: str
-    last_message: LastMessage | None | UnsetType  # null where all were deleted: left out, the SDKs keep the old one
+    last_message: LastMessage | UnsetType | None  # null where all were deleted: left out, the SDKs keep the old one
 
 
 class MediaData(msgspec.Struct, rename="camel", gc=False):

@@ -67,7 +67,8 @@ class Topic:
         self._heals = False
         self._looks_up = False
 
-    def __bool__(self) -> bool:
+    @property
+    def is_heard(self) -> bool:
         return any(self.listeners.values())
 
     def load(self, opened: Opened) -> None:
