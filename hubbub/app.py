@@ -36,9 +36,8 @@ from hubbub.resources.messages import routes as messages
 from hubbub.resources.messages.actions import write_drafts
 from hubbub.resources.roles import routes as roles
 from hubbub.resources.services import routes as services
-from hubbub.resources.tokens.actions import authenticate_anyone, authenticate_token
+from hubbub.resources.tokens.actions import authenticate_anyone
 from hubbub.resources.users import routes as users
-from hubbub.resources.users.actions import connect_user
 from hubbub.resources.webhooks import routes as webhooks
 from hubbub.settings import BadSettings, Settings
 from hubbub.storage.batch import Batch
@@ -129,7 +128,7 @@ def build_app(chat: Chat) -> "App":
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
     hub = Hub(chat)
     routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub)]
-    gateway = Gateway(chat, routes, authenticate_token, connect_user)
+    gateway = Gateway(chat, routes)
     return App(chat, metrics, Router([*endpoints, *own]), gateway)
 
 
@@ -171,6 +170,7 @@ class App:
         yield dispatcher.run(alone=isinstance(database, SQLite))
         yield keep_purging(database, settings, clock)
         yield keep_sweeping(chat)
+        yield self.gateway.keep_checking()
 
 
 class Live:

@@ -19,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from hubbub.chat import Chat
@@ -27,9 +27,8 @@ from hubbub.errors import ERRORS
 from hubbub.realtime.frames import frame
 from hubbub.realtime.packets import encode
 from hubbub.realtime.tunnel import Reply, Request, Tunnel, refusal, stopping
-
-if TYPE_CHECKING:
-    from hubbub.resources.users.model import User
+from hubbub.resources.tokens.model import Access
+from hubbub.resources.users.model import User
 
 log = logging.getLogger("hubbub.realtime")
 
@@ -86,8 +85,8 @@ class Connection:
     def __init__(
         self,
         chat: Chat,
-        access: Any,
-        user: "User",
+        access: Access,
+        user: User,
         tunnel: Tunnel,
         write_frame: Callable[[bytes], object],
         drop: Callable[[], None],

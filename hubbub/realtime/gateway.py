@@ -2,50 +2,49 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from hubbub.chat import Chat
 from hubbub.errors import ERRORS
 from hubbub.realtime.connection import ANSWER_SECONDS, Connection
 from hubbub.realtime.tunnel import Route, Tunnel
+from hubbub.resources.tokens.actions import authenticate_token, find_revoked
+from hubbub.resources.tokens.model import Access
+from hubbub.resources.users.actions import connect_user
 
 log = logging.getLogger("hubbub.realtime")
 
-Authenticate = Callable[[Chat, str], Awaitable[Any]]
-ConnectUser = Callable[[Chat, Any], Awaitable[Any]]
+CHECK_SECONDS = 3
 
 
 class Gateway:
     """`opened` holds what is called with each client that has been let in: append to it."""
 
-    def __init__(
-        self, chat: Chat, routes: Iterable[Route], authenticate: Authenticate, connect_user: ConnectUser
-    ) -> None:
+    def __init__(self, chat: Chat, routes: Iterable[Route]) -> None:
         self.chat = chat
         self.connections: set[Connection] = set()
         self.opened: list[Callable[[Connection], None]] = []
         self.sockets = 0  # all of them, also those that have not been let in
         self._tunnel = Tunnel(routes)
-        self._authenticate = authenticate
-        self._connect_user = connect_user
 
     @property
     def is_full(self) -> bool:
         """There are more than there may be."""
         return self.sockets > self.chat.settings.realtime_connections
 
-    async def authenticate(self, token: str) -> Any:
+    async def authenticate(self, token: str) -> Access:
         """What the token gives. Raises the ChatError that the client is to be told."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._authenticate(self.chat, token)
+                return await authenticate_token(self.chat, token)
         except TimeoutError:
             raise ERRORS.UNAVAILABLE(reason="it took too long") from None
 
-    async def let_in(self, access: Any, write_frame: Callable[[bytes], object], drop: Callable[[], None]) -> Connection:
+    async def let_in(
+        self, access: Access, write_frame: Callable[[bytes], object], drop: Callable[[], None]
+    ) -> Connection:
         """The connection of a client whose token was good; its user is made the first time."""
-        user = await self._connect_user(self.chat, access)
+        user = await connect_user(self.chat, access)
         return Connection(self.chat, access, user, self._tunnel, write_frame, drop)
 
     def add(self, connection: Connection) -> None:
@@ -53,3 +52,20 @@ class Gateway:
         connection.closed.append(lambda: self.connections.discard(connection))
         for hook in self.opened:
             hook(connection)
+
+    async def keep_checking(self) -> None:
+        """Drop, within seconds, whose key was revoked or changed or whose service was deleted."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                await self.check()
+            except Exception:
+                log.exception("The connections' tokens could not be checked")
+
+    async def check(self) -> None:
+        """Each is told by its next init: the client comes back and is refused."""
+        revoked = await find_revoked(self.chat, {connection.access.basis for connection in self.connections})
+        for connection in tuple(self.connections) if revoked else ():
+            if connection.access.basis in revoked:
+                log.info("%s has no right to be here any more: dropped", connection.user.identity)
+                connection.drop()

@@ -20,13 +20,13 @@ from typing import Any
 
 import msgspec
 
-from hubbub.errors import ChatError
+from hubbub.errors import ERRORS, ChatError
 from hubbub.realtime.frames import GOING_AWAY, INVALID, NORMAL, POLICY
 from hubbub.realtime.packets import BadPacket, Packet, decode, encode, phrase, read, status
 from hubbub.realtime.tunnel import Reply, Request, read_request, stopping
 
 WARNING = 180_000  # ms before its end that a token is said to expire
-OFFLOAD, OTHER_IDENTITY = 308, 20101
+OFFLOAD = 308
 BACKOFF = 1_000  # ms that a client waits that could not be let in now
 CONTINUATION = 100  # characters of a continuation token that its client gets back as it sent it
 
@@ -124,7 +124,7 @@ class Session:
             return ()
         self._checking = None
         if self.who not in (None, who):
-            return (refused(packet_id, 403, "the token is another user's", OTHER_IDENTITY),)
+            return (refused(packet_id, 403, "the token is another user's", ERRORS.INVALID_TOKEN.code),)
         self.who = who
         self._expires = expires
         # A token of a few minutes is not said to expire at once, or each new one would be asked for at once, too.

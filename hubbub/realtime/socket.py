@@ -35,6 +35,7 @@ from hubbub.realtime.gateway import Gateway
 from hubbub.realtime.handshake import shake_hands
 from hubbub.realtime.session import Check, Effects, Run, Send, Session, State
 from hubbub.realtime.tunnel import Reply
+from hubbub.resources.tokens.model import Access
 
 log = logging.getLogger("hubbub.realtime")
 
@@ -197,7 +198,7 @@ class Socket(asyncio.Protocol):
             log.exception("A token could not be checked")
             self._carry_out(self.session.refuse(check.id, ERRORS.INTERNAL()))
 
-    async def _admit(self, packet_id: str, access: Any) -> None:
+    async def _admit(self, packet_id: str, access: Access) -> None:
         connection = self.connection or await self._gateway.let_in(access, self._transport.write, self._hang_up)
         who = (access.service.key, access.caller.identity)
         self._carry_out(self.session.admit(packet_id, who, access.expires, self._now(), str(uuid4())))

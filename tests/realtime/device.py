@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -55,10 +56,8 @@ class Standin(Server):
     def memory(self) -> int:
         """Resident bytes of the process."""
         assert self.process is not None
-        for line in open(f"/proc/{self.process.pid}/status"):  # noqa: SIM115, PTH123 - one line of a pseudo file
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError("the process is gone")
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 class Device:

@@ -5,6 +5,7 @@ A token is `IDENTITY|EXPIRES`, the time in ms; `bad` is refused, `broken` breaks
 
 import asyncio
 import os
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from hubbub import serve as serving
 from hubbub.chat import Caller, Chat
 from hubbub.errors import ERRORS, ChatError, Kind
 from hubbub.realtime import connection as connections
+from hubbub.realtime import gateway
 from hubbub.realtime.connection import Connection, notification_frame
 from hubbub.realtime.tunnel import Reply, Request
 from hubbub.settings import load
@@ -22,6 +24,7 @@ from hubbub.storage.database import Contention
 
 gates: dict[str, asyncio.Event] = {}
 everyone: set[Connection] = set()
+revoked: set[str] = set()
 
 
 def refusal(token: str) -> ChatError | None:
@@ -37,8 +40,12 @@ async def authenticate_token(chat: Chat, token: str) -> Any:
         await asyncio.Event().wait()
     identity, _, expires = token.partition("|")
     return SimpleNamespace(
-        caller=Caller(1, "AC", identity), service=SimpleNamespace(key=1), expires=int(expires), key_sid="SK"
+        caller=Caller(1, "AC", identity), service=SimpleNamespace(key=1), expires=int(expires), basis=identity
     )
+
+
+async def find_revoked(chat: Chat, bases: Iterable[Any]) -> set[Any]:
+    return revoked & set(bases)
 
 
 async def connect_user(chat: Chat, access: Any) -> Any:
@@ -101,6 +108,11 @@ async def drop(connection: Connection, request: Request, path: dict[str, str]) -
     return Reply(204)
 
 
+async def revoke(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
+    revoked.add(path["identity"])
+    return Reply(204)
+
+
 def opened(connection: Connection) -> None:
     everyone.add(connection)
     connection.closed.append(lambda: everyone.discard(connection))
@@ -123,9 +135,11 @@ def main() -> None:
         ("aim", "POST", "/notify", notify),
         ("aim", "GET", "/who", who),
         ("aim", "POST", "/drop/{Identity}", drop),
+        ("aim", "POST", "/revoke/{Identity}", revoke),
     ]
-    app.authenticate_token = authenticate_token
-    app.connect_user = connect_user
+    gateway.authenticate_token = authenticate_token  # type: ignore[attr-defined] # a stand-in
+    gateway.connect_user = connect_user  # type: ignore[attr-defined] # likewise
+    gateway.find_revoked = find_revoked  # type: ignore[attr-defined] # likewise
     serving.build_app = build_app  # type: ignore[attr-defined] # what `serve` calls
     connections.ANSWER_SECONDS = float(os.environ.get("ANSWER_SECONDS", "25"))
     asyncio.run(serving.serve(load({})))
