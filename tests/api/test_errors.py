@@ -44,6 +44,13 @@ OUT_OF_REACH = {
     "INVALID_TOKEN_GRANTS": "likewise",
     "INVALID_TOKEN_SIGNATURE": "likewise",
     "TOKEN_LIFETIME": "likewise",
+    "SYNC_FORBIDDEN": "is told to connected apps only: see tests/realtime",
+    "DOCUMENT_NOT_FOUND": "likewise",
+    "LIST_NOT_FOUND": "likewise",
+    "LIST_ITEM_NOT_FOUND": "likewise",
+    "MAP_NOT_FOUND": "likewise",
+    "MAP_ITEM_NOT_FOUND": "likewise",
+    "TOO_MANY_SUBSCRIPTIONS": "likewise",
     "INTERNAL": "is the answer to a fault of our own",
     "UNAVAILABLE": "needs a database or a disk that is away: tests/robustness",
 }

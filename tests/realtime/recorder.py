@@ -25,11 +25,13 @@ from hubbub.resources.members.model import Member
 from hubbub.resources.messages import actions as messages
 from hubbub.resources.messages.model import Message
 from hubbub.resources.services.actions import create_service
+from hubbub.resources.tokens.model import Access, Basis
 from hubbub.resources.users import actions as users
 from hubbub.resources.users import sql as users_sql
 from hubbub.resources.users.model import User
 from hubbub.serve import first_account
 from hubbub.settings import Settings
+from hubbub.sids import new_sid
 from tests.harness import unique
 
 TICKS = 5  # turns of the event loop in which whatever needs no clock is done
@@ -56,7 +58,10 @@ class App:
         self.world = world
         self.user = user
         self.told: list[dict[str, Any]] = []  # the payloads of notifications, with their message type
-        self.connection = Connection(world.chat, None, user, world.tunnel, self.write, self.drop)
+        caller = Caller(world.caller.account, world.caller.account_sid, user.identity, world.service.sid)
+        basis = Basis(new_sid("SK"), "", world.service.key)
+        access = Access(caller, world.service, None, None, basis, 1 << 62)
+        self.connection = Connection(world.chat, access, user, world.tunnel, self.write, self.drop)
 
     def write(self, frame: bytes) -> None:
         for packet in packets(frame):
