@@ -19,6 +19,7 @@ from hubbub.vault import Vault
 if TYPE_CHECKING:
     from hubbub.resources.channels.model import Place
     from hubbub.resources.messages.model import Draft, Message
+    from hubbub.resources.mutations.model import Mutation
     from hubbub.resources.services.model import Service
 
 SYSTEM = "system"
@@ -96,6 +97,7 @@ class Chat:
         self.hooks = hooks
         self.outbox = outbox
         self.clock = clock
+        self.mutation: Mutation | None = None  # what an app named its change, where it did: see resources/mutations
         self.bus = MemoryBus()
         self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
         self.drafts: Batch[Draft, Message]  # messages on their way to disk

@@ -7,7 +7,7 @@ import pytest
 from tests.project.source import RESOURCES
 
 FILES = {"__init__.py", "model.py", "sql.py", "actions.py", "routes.py"}
-WITHOUT_ROUTES = {"accounts", "tokens"}  # made and listed by commands, not over HTTP
+WITHOUT_ROUTES = {"accounts", "mutations", "tokens"}  # nothing that the contract has operations for
 # checks.py: the rules that several resources share; permissions.py: what end users may do
 BESIDE = {"__init__.py", "checks.py", "permissions.py"}
 
@@ -27,6 +27,7 @@ def test_resources_are_the_nouns_of_the_chat() -> None:
         "media",
         "members",
         "messages",
+        "mutations",
         "roles",
         "services",
         "tokens",

@@ -19,6 +19,8 @@ from hubbub.resources.media.actions import attach_media, describe_media
 from hubbub.resources.members import sql as members
 from hubbub.resources.messages import sql
 from hubbub.resources.messages.model import Draft, Message, check_changes
+from hubbub.resources.mutations import sql as mutations
+from hubbub.resources.mutations.model import Repeated
 from hubbub.resources.permissions import (
     DELETE_ANY_MESSAGE,
     DELETE_OWN_MESSAGE,
@@ -75,13 +77,13 @@ async def send_message(
     message = draft(chat, caller, place, changes)
     if caller.identity is not None:
         message = await offer(chat, caller, place, message, media_sid)
-    item = Draft(place, message, caller, webhook_enabled)
     try:
         if media_sid is None:
-            return await chat.drafts.add(item)
+            mutation = chat.mutation and replace(chat.mutation, subject=message.sid)
+            return await chat.drafts.add(Draft(place, message, caller, webhook_enabled, mutation))
         async with chat.transaction() as tx:
             message.media = await attach_media(tx, caller, place, message.sid, media_sid, chat.clock())
-            return settled(await write(tx, [item]))
+            return settled(await write(tx, [Draft(place, message, caller, webhook_enabled)]))
     except ChatError as error:
         if error.code == ERRORS.NOT_FOUND.code:
             raise await missing(chat, caller, place) from error
@@ -136,11 +138,11 @@ async def write_drafts(chat: Chat, drafts: list[Draft]) -> list[Message | Except
 async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exception]:
     """Give each draft its index and revision and insert them, in the order given within each channel.
 
-    An end user who left since it was asked whether it may send is refused.
+    What an end user may not send, or has sent already, is refused.
     """
-    left = await departed(tx, drafts)
+    refused = await refuse(tx, drafts)
     by_channel: dict[int, list[Draft]] = defaultdict(list)
-    staying = [item for item in drafts if item.sender not in left] if left else drafts
+    staying = [item for item in drafts if item.message.sid not in refused] if refused else drafts
     for item in staying:
         by_channel[item.message.channel].append(item)
     # In key order, so that two nodes never wait for each other.
@@ -155,19 +157,25 @@ async def write(tx: Transaction, drafts: list[Draft]) -> list[Message | Exceptio
     for item in placed:
         event = MESSAGE_SENT if item.message.media is None else MEDIA_MESSAGE_SENT
         tx.emit(Emitted(event, item.message, item.caller, item.webhook_enabled, item.place))
-    return [outcome(item, room, left) for item in drafts]
+    return [refused.get(item.message.sid) or outcome(item, room) for item in drafts]
 
 
-def outcome(item: Draft, room: Container[int], left: Container[object]) -> Message | Exception:
-    if item.sender in left:
-        return ERRORS.NOT_MEMBER()
+def outcome(item: Draft, room: Container[int]) -> Message | Exception:
     return item.message if item.message.channel in room else ERRORS.NOT_FOUND()
 
 
-async def departed(tx: Transaction, drafts: list[Draft]) -> set[tuple[int, str]]:
-    """The end users among the senders who left their channel since they were asked whether they may send."""
+async def refuse(tx: Transaction, drafts: list[Draft]) -> dict[str, Exception]:
+    """What end users may not send, by its SID: they left since they were asked, or they sent it before."""
     senders = {(item.place.key, item.caller.identity) for item in drafts if item.caller.identity is not None}
-    return senders - await members.members_among(tx, sorted(senders)) if senders else senders
+    if not senders:
+        return {}
+    left = senders - await members.members_among(tx, sorted(senders))
+    refused: dict[str, Exception] = {item.message.sid: ERRORS.NOT_MEMBER() for item in drafts if item.sender in left}
+    named = [item.mutation for item in drafts if item.mutation and item.sender not in left]
+    if named:
+        new = await mutations.add_mutations(tx, named)
+        refused |= {mutation.subject: Repeated() for mutation in named if mutation.subject not in new}
+    return refused
 
 
 def check_update(message: Message, changes: Changes) -> None:

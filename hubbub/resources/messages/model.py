@@ -9,6 +9,7 @@ from hubbub.dates import iso
 from hubbub.errors import ERRORS
 from hubbub.resources.channels.model import Channel, Place, channel_url
 from hubbub.resources.checks import AUTHOR, MESSAGE_ATTRIBUTES, check_attributes, check_bytes, check_length
+from hubbub.resources.mutations.model import Mutation
 
 BODY_BYTES = 32 * 1024
 
@@ -37,6 +38,7 @@ class Draft(msgspec.Struct):
     message: Message
     caller: Any
     webhook_enabled: bool
+    mutation: Mutation | None = None
 
     @property
     def sender(self) -> tuple[int, str | None]:
