@@ -18,7 +18,7 @@ from hubbub.sids import is_sid
 CONTENT_TYPE = "twilio-fpa;v=1"
 LONGEST = 8 * 1024  # characters of a token; the libraries' have some 400
 LIFETIME = 24 * 3600
-SKEW = 60  # seconds that the clock of the token's maker may be ahead of ours
+SKEW = 60  # seconds that the clock of the token's maker may differ from ours
 GRANTS = ("chat", "ip_messaging")  # the older name is that of the product's first years
 FOREIGN = frozenset({"jwk", "jku", "x5c", "x5u", "crit"})  # keys of the token's own choice, and what we do not know
 
@@ -132,7 +132,7 @@ def check_times(claims: Claims, now: float) -> int:
         raise ERRORS.TOKEN_EXPIRED()
     if begins and max(begins) > now + SKEW:
         raise ERRORS.TOKEN_NOT_YET_VALID()
-    if expires - (begins[0] if begins else now + SKEW) > LIFETIME:
+    if expires - (begins[0] if begins else now) > LIFETIME + SKEW:
         raise ERRORS.TOKEN_LIFETIME()
     return int(expires * 1000)
 
