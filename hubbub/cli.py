@@ -237,7 +237,7 @@ async def rotate_secret(chat: Chat, parsed: argparse.Namespace) -> dict[str, obj
 
 async def create_token(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
     token = await tokens.create_token(chat, parsed.service, parsed.identity, parsed.key, parsed.ttl, parsed.role)
-    return {"identity": parsed.identity, "service": parsed.service, "token": token}
+    return {"token": token}
 
 
 async def list_keys(chat: Chat, parsed: argparse.Namespace) -> list[dict[str, object]]:
