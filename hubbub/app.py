@@ -158,6 +158,7 @@ class App:
             try:
                 yield
             finally:
+                await self.gateway.finish()
                 for task in tasks:
                     task.cancel()
 

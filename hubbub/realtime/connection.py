@@ -9,6 +9,7 @@ For the modules of handlers and for the hub:
   not read what it is sent is dropped;
 - `drop()` ends the connection without a word: the client comes back, and its token is checked anew;
 - `closed` holds what is called, once, when the connection ends: append to it;
+- `origin` is the scheme and host that the client came to;
 - `subscriptions` is a place for the subscriptions' own record, of which this module knows nothing.
 
 A connection is made when a client has been let in, and is told to those in `Gateway.opened`.
@@ -18,7 +19,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -50,18 +50,36 @@ def notification_frame(message_type: str, payload: bytes) -> bytes:
 
 
 class Job:
-    """A request that waits or runs."""
+    """A request that waits or runs, answered once: by its handler, or when its time is over."""
 
-    __slots__ = ("answer", "deadline", "request")
+    __slots__ = ("_answer", "_timer", "request")
 
     def __init__(self, request: Request, answer: Answer) -> None:
         self.request = request
-        self.answer = answer
-        self.deadline = monotonic() + ANSWER_SECONDS
+        self._answer: Answer | None = answer
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._expire)
 
     @property
     def weight(self) -> int:
         return WEIGHT + len(self.request.body)
+
+    @property
+    def is_answered(self) -> bool:
+        return self._answer is None
+
+    def finish(self, reply: Reply) -> None:
+        answer, self._answer = self._answer, None
+        self._timer.cancel()
+        if answer is not None:
+            answer(reply)
+
+    def forget(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._answer = None
+        self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.finish(refusal(ERRORS.UNAVAILABLE(reason="it took too long"), self.request.path))
 
 
 class Connection:
@@ -76,6 +94,7 @@ class Connection:
         "chat",
         "closed",
         "drop",
+        "origin",
         "subscriptions",
         "user",
         "waiting_bytes",
@@ -90,18 +109,20 @@ class Connection:
         tunnel: Tunnel,
         write_frame: Callable[[bytes], object],
         drop: Callable[[], None],
+        origin: str = "",
     ) -> None:
         self.chat = chat
         self.access = access
         self.user = user
         self.write_frame = write_frame
         self.drop = drop
+        self.origin = origin
         self.closed: list[Callable[[], None]] = []
         self.subscriptions: Any = None
         self.waiting_bytes = 0
         self._tunnel = tunnel
+        self._running: tuple[Job, ...] = ()
         self._waiting: deque[Job] | None = None  # made when needed, gone when empty: most connections are idle
-        self._running: set[asyncio.Task[None]] | None = None
 
     def notify(self, message_type: str, payload: bytes) -> None:
         self.write_frame(notification_frame(message_type, payload))
@@ -112,47 +133,54 @@ class Connection:
         return self.waiting_bytes > WAITING_BYTES
 
     def run(self, request: Request, answer: Answer) -> None:
-        """Run a request, in turn; `answer` gets its reply in time, whatever happens, or never when this has ended."""
-        if self._waiting is None or self._running is None:
-            self._waiting, self._running = deque(), set()
+        """Run a request, in turn; `answer` gets its reply in time, whatever happens, or never when this has ended.
+
+        What runs is not cut off when its client is gone or has been answered otherwise: a commit whose end nobody
+        awaits would not be told to the others.
+        """
         job = Job(request, answer)
+        if len(self._running) < AT_ONCE:
+            self._start(job)
+            return
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(job)
         self.waiting_bytes += job.weight
-        if len(self._running) < AT_ONCE:
-            self._running.add(asyncio.create_task(self._work(self._waiting, self._running)))
 
-    async def _work(self, waiting: deque[Job], running: set[asyncio.Task[None]]) -> None:
-        try:
-            while waiting:
-                job = waiting.popleft()
-                self.waiting_bytes -= job.weight
-                job.answer(await self._reply(job))
-        finally:
-            running.discard(asyncio.current_task())
-            if not running and not waiting:
-                self._waiting = self._running = None
+    def _start(self, job: Job) -> None:
+        self._running = (*self._running, job)
+        self._tunnel.start(self._serve(job))
 
-    async def _reply(self, job: Job) -> Reply:
+    async def _serve(self, job: Job) -> None:
         try:
-            async with asyncio.timeout(job.deadline - monotonic()):
-                return await self._tunnel.answer(self, job.request)
-        except TimeoutError:
-            return refusal(ERRORS.UNAVAILABLE(reason="it took too long"), job.request.path)
+            job.finish(await self._tunnel.answer(self, job.request))
         except asyncio.CancelledError:
-            job.answer(stopping(job.request.path))
+            job.finish(stopping(job.request.path))
             raise
+        finally:
+            self._running = tuple(other for other in self._running if other is not job)
+            self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < AT_ONCE:
+            job = self._waiting.popleft()
+            self.waiting_bytes -= job.weight
+            if not job.is_answered:
+                self._start(job)
+        if not self._waiting:
+            self._waiting = None
 
     def give_up(self) -> None:
         """Answer what waits and what runs: there is no time left for it."""
-        for job in self._waiting or ():
-            job.answer(stopping(job.request.path))
-        self._cancel()
+        for job in self._take_all():
+            job.finish(stopping(job.request.path))
 
     def end(self) -> None:
-        """The client is gone: nothing more is sent, what runs is cancelled, and who asked for it is told."""
+        """The client is gone: nothing more is sent, what waits is forgotten, and who asked for it is told."""
         self.write_frame = discard
         self.drop = nothing
-        self._cancel()
+        for job in self._take_all():
+            job.forget()
         hooks, self.closed = self.closed, []
         for hook in hooks:
             try:
@@ -160,12 +188,12 @@ class Connection:
             except Exception:
                 log.exception("A connection of %s ended badly", self.user.identity)
 
-    def _cancel(self) -> None:
-        if self._waiting:
-            self._waiting.clear()
+    def _take_all(self) -> list[Job]:
+        """Every job without an answer, of which those that wait are not started any more."""
+        jobs = [*self._running, *(self._waiting or ())]
+        self._waiting = None
         self.waiting_bytes = 0
-        for task in tuple(self._running or ()):
-            task.cancel()
+        return jobs
 
 
 def discard(data: bytes) -> None:

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterable
+
+from uvicorn.middleware.proxy_headers import _TrustedHosts  # the very rule that requests go by
 
 from hubbub.chat import Chat
 from hubbub.errors import ERRORS
@@ -25,6 +28,7 @@ class Gateway:
         self.connections: set[Connection] = set()
         self.opened: list[Callable[[Connection], None]] = []
         self.sockets = 0  # all of them, also those that have not been let in
+        self.trusted_proxies = _TrustedHosts(chat.settings.trusted_proxies)
         self._tunnel = Tunnel(routes)
 
     @property
@@ -41,17 +45,21 @@ class Gateway:
             raise ERRORS.UNAVAILABLE(reason="it took too long") from None
 
     async def let_in(
-        self, access: Access, write_frame: Callable[[bytes], object], drop: Callable[[], None]
+        self, access: Access, write_frame: Callable[[bytes], object], drop: Callable[[], None], origin: str
     ) -> Connection:
         """The connection of a client whose token was good; its user is made the first time."""
         user = await connect_user(self.chat, access)
-        return Connection(self.chat, access, user, self._tunnel, write_frame, drop)
+        return Connection(self.chat, access, user, self._tunnel, write_frame, drop, sys.intern(origin))
 
     def add(self, connection: Connection) -> None:
         self.connections.add(connection)
         connection.closed.append(lambda: self.connections.discard(connection))
         for hook in self.opened:
             hook(connection)
+
+    async def finish(self) -> None:
+        """The server has stopped: wait a little for requests whose clients have been sent away already."""
+        await self._tunnel.finish(self.chat.settings.shutdown_seconds * 0.1)
 
     async def keep_checking(self) -> None:
         """Drop, within seconds, whose key was revoked or changed or whose service was deleted."""

@@ -41,7 +41,7 @@ log = logging.getLogger("hubbub.realtime")
 
 FIRST_LIMIT = 64 * 1024  # bytes of a message before the client is let in: its token, and what it says of itself
 LIMIT = 512 * 1024  # after that: the longest body and attributes, escaped
-BACKLOG_LIMIT = 1024 * 1024  # bytes of notifications for a client that does not read
+BACKLOG_LIMIT = 1024 * 1024  # bytes of notifications for a client that does not read, and one more, however long
 INIT_SECONDS = 10
 SILENT_PINGS = 2  # this many unanswered, and the next is not sent any more
 CLOSE_SECONDS = 2  # for the other side of a closing handshake
@@ -60,6 +60,7 @@ class Socket(asyncio.Protocol):
         "_is_reading",
         "_is_stalled",
         "_loop",
+        "_origin",
         "_reader",
         "_server_state",
         "_silent",
@@ -84,6 +85,7 @@ class Socket(asyncio.Protocol):
         self._is_reading = True
         self._is_stalled = False
         self._backlog = self._buffered = 0
+        self._origin = ""
         self.session = Session()
         self.connection: Connection | None = None
 
@@ -154,11 +156,18 @@ class Socket(asyncio.Protocol):
     def _open(self, head: bytes) -> None:
         if self._transport.is_closing():
             return
-        answer, is_open = shake_hands(head, is_full=self._gateway.is_full)
+        peer = self._transport.get_extra_info("peername")
+        answer, origin = shake_hands(
+            head,
+            is_full=self._gateway.is_full,
+            scheme="https" if self._transport.get_extra_info("sslcontext") else "http",
+            is_proxied=bool(peer) and peer[0] in self._gateway.trusted_proxies,
+        )
         self._transport.write(answer)
-        if not is_open:
+        if origin is None:
             self._transport.close()
             return
+        self._origin = origin
         self._reader = FrameReader(FIRST_LIMIT)
         self._set_timer(min(INIT_SECONDS, self._gateway.chat.settings.realtime_ping_seconds), self._tick)
 
@@ -199,7 +208,9 @@ class Socket(asyncio.Protocol):
             self._carry_out(self.session.refuse(check.id, ERRORS.INTERNAL()))
 
     async def _admit(self, packet_id: str, access: Access) -> None:
-        connection = self.connection or await self._gateway.let_in(access, self._transport.write, self._hang_up)
+        connection = self.connection or await self._let_in(access)
+        if self._is_closing:
+            return
         who = (access.service.key, access.caller.identity)
         self._carry_out(self.session.admit(packet_id, who, access.expires, self._now(), str(uuid4())))
         if self.session.who == who:
@@ -208,6 +219,9 @@ class Socket(asyncio.Protocol):
             self._begin(connection)
         if self.session.state is State.OPEN:
             self._set_tick()
+
+    async def _let_in(self, access: Access) -> Connection:
+        return await self._gateway.let_in(access, self._transport.write, self._hang_up, self._origin)
 
     def _begin(self, connection: Connection) -> None:
         assert self._reader is not None  # its init came through it
@@ -263,8 +277,8 @@ class Socket(asyncio.Protocol):
             self._transport.write(data)
 
     def _write_to_stalled(self, data: bytes) -> None:
-        self._backlog += len(data)
         if self._backlog <= BACKLOG_LIMIT:
+            self._backlog += len(data)
             self._write(data)
         elif not self._transport.is_closing():
             assert self.connection is not None  # only its notifications come here
@@ -313,7 +327,5 @@ class Socket(asyncio.Protocol):
         """The client is not served any more."""
         self._is_closing = True
         self.session.state = State.ENDED
-        if self._task is not None:
-            self._task.cancel()
         if self.connection is not None:
             self.connection.end()

@@ -6,10 +6,11 @@ handler gets the connection, the request and the decoded path parameters, named 
 (`{ConversationSid}` is conversation_sid), and returns a Reply or raises a ChatError.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -110,6 +111,20 @@ class Tunnel:
         for service, method, path, handler in routes:
             by_path[f"/{service}{path}"][method] = handler
         self._find = Router(by_path.items()).find
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a request's work to its end, whoever still waits for it."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def finish(self, seconds: float) -> None:
+        """Give what still runs these seconds, and cut it off then."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        for task in tuple(self._running):
+            task.cancel()
 
     async def answer(self, connection: "Connection", request: Request) -> Reply:
         """The handler's reply, or the failure as REST tells it: no exception leaves but a cancellation."""
@@ -135,12 +150,21 @@ class Tunnel:
             path = {name: decode(part) for name, part in parts.items()}
         except UnicodeDecodeError as error:
             raise ERRORS.MALFORMED_REQUEST(reason="not UTF-8") from error
+        check_text(path, request.params)
         for _ in range(RETRIES):
             try:
                 return await handler(connection, request, path)  # type: ignore[no-any-return] # the router holds Any
             except Contention:
                 continue  # nothing was stored then
         return await handler(connection, request, path)  # type: ignore[no-any-return] # likewise
+
+
+def check_text(path: dict[str, str], params: dict[str, list[str]]) -> None:
+    """No text that is stored has a NUL. Raises ERRORS.NOT_FOUND for a name with one, ERRORS.MALFORMED_REQUEST else."""
+    if any("\0" in part for part in path.values()):
+        raise ERRORS.NOT_FOUND()
+    if any("\0" in value for values in params.values() for value in values):
+        raise ERRORS.MALFORMED_REQUEST(reason="a NUL character")
 
 
 def refusal(error: ChatError, path: str) -> Reply:
