@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_SUBSCRIPTIONS = 5000  # of one connection: three for each of 1,000 channels, and those of other users' info
 EVER = 1 << 62
+ENDED: set[Listeners] = set()  # what a connection that has ended is subscribed to, for good
 TYPING = "twilio.ipmsg.typing_indicator"
 
 
@@ -44,8 +45,13 @@ class Hub:
     # Subscriptions
 
     def hold(self, connection: "Connection", of: Object) -> Hold | None:
-        """Begin a subscription, or begin it anew: from now on nothing is lost. None when there are too many."""
+        """Begin a subscription, or begin it anew: from now on nothing is lost.
+
+        None when there are too many, or the connection has ended while its request ran on.
+        """
         held: set[Listeners] | None = connection.subscriptions
+        if held is ENDED:
+            return None
         if held is None:
             held = connection.subscriptions = set()
             connection.closed.append(partial(self.forget, connection))
@@ -66,13 +72,14 @@ class Hub:
 
     def cancel(self, connection: "Connection", of: Object) -> None:
         topic = self._find(of.owner)
-        if topic is not None:
+        if topic is not None and connection in topic.listeners[of.part]:
             self._drop(connection, topic.listeners[of.part])
 
     def forget(self, connection: "Connection") -> None:
         """The connection has ended."""
         for listeners in tuple(connection.subscriptions or ()):
             self._drop(connection, listeners)
+        connection.subscriptions = ENDED
         devices = self._devices.get(connection.user.key, set())
         devices.discard(connection)
         if not devices:

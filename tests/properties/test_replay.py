@@ -143,12 +143,12 @@ async def live(there: World, history: list[list[Any]]) -> None:
         for mirror in behind:
             told += await absent.subscribe(mirror.name, since=mirror.last_event_id)
         await check(absent, behind, told)
-        absent.connection.end()
+        absent.end()
         absent = await there.connect("alice")
     for each, other in zip(mirrors, behind, strict=True):
         assert settled(each.state) == settled(other.state)
     for app in (present, absent):
-        app.connection.end()
+        app.end()
 
 
 @pytest.fixture(scope="module")

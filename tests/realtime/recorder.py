@@ -61,7 +61,7 @@ class App:
         caller = Caller(world.caller.account, world.caller.account_sid, user.identity, world.service.sid)
         basis = Basis(new_sid("SK"), "", world.service.key)
         access = Access(caller, world.service, None, None, basis, 1 << 62)
-        self.connection = Connection(world.chat, access, user, world.tunnel, self.write, self.drop)
+        self.connection = Connection(world.chat, access, user, world.tunnel, self.write, self.end)
 
     def write(self, frame: bytes) -> None:
         for packet in packets(frame):
@@ -69,8 +69,8 @@ class App:
             assert header["method"] == "notification"
             self.told.append({"message_type": header["message_type"], **msgspec.json.decode(packet.payload)})
 
-    def drop(self) -> None:
-        """The server ends the connection."""
+    def end(self) -> None:
+        """The connection ends, whoever ends it."""
         self.connection.end()
 
     def take(self) -> list[dict[str, Any]]:

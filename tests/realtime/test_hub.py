@@ -14,7 +14,7 @@ from hubbub.resources.channels.model import Channel
 from hubbub.resources.services.actions import update_service
 from hubbub.resources.services.sql import service_by_key
 from tests.realtime.mirror import Mirror
-from tests.realtime.recorder import App, World
+from tests.realtime.recorder import App, World, wanted
 
 GRACE = 0.02  # seconds: how long the tests let an event be late
 
@@ -318,21 +318,39 @@ async def test_typing_is_told_to_the_others(there: World, general: Channel, alic
 
 async def test_connection_that_ends_is_forgotten(there: World, general: Channel, alice: App, bob: App) -> None:
     """Nothing is written to it, and what nobody else listens to is let go."""
-    alice.connection.end()
+    alice.end()
     await there.send(general)
     await there.settle()
 
     assert alice.take() == []
     assert len(bob.take()) == 2
-    bob.connection.end()
+    bob.end()
     assert there.hub.revisions() == {}
+
+
+async def test_connection_that_ends_while_it_subscribes_is_forgotten(there: World, general: Channel) -> None:
+    """Its request runs on, and leaves nothing behind."""
+    app = await there.connect("alice")
+    requests = [wanted((await app.root(name))["sid"], None) for name in parts_of(app, general)]
+    info = wanted((await app.root(f"{(await there.user('bob')).sid}.info"))["sid"], None)
+    establishing = asyncio.create_task(app.post("establish", *requests, info))
+    await asyncio.sleep(0)
+
+    app.end()
+    await establishing
+    await app.post("cancel", *requests)
+    await app.post("establish", *requests)
+
+    assert not app.connection.subscriptions
+    assert there.hub.revisions() == {}
+    assert not there.hub._devices
 
 
 async def test_connection_that_ends_while_it_is_written_to_disturbs_nobody(
     there: World, general: Channel, alice: App, bob: App
 ) -> None:
     """A client that does not keep up is dropped in the middle of telling the others."""
-    alice.connection.write_frame = lambda _: alice.connection.end()
+    alice.connection.write_frame = lambda _: alice.end()
 
     await there.send(general)
 

@@ -209,7 +209,7 @@ async def test_what_happens_meanwhile_comes_once_and_afterwards(there: World, ge
         mirror.hear(app.take())
         assert mirror.events == ["list_item_added"] * 8
         assert mirror.state == (await Mirror.of(app, mirror.name)).state
-        app.connection.end()
+        app.end()
 
 
 async def test_what_cannot_be_read_fails_by_itself(there: World, general: Channel, alice: App) -> None:

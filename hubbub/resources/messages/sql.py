@@ -29,13 +29,18 @@ READ = (
 )
 
 # Messages come in the order of their revisions, so the first new one is found by halving; it needs no index, which
-# every new message would have to write. Those that changed since they came have one.
+# every new message would have to write. Those that changed since they came have one. The message in the middle is a
+# scalar subquery: as a join, PostgreSQL may read the whole channel for it.
+MIDDLE = "(s.low + s.high + 1) / 2"
+HAS_MIDDLE = (
+    f'(SELECT COALESCE(t.added, t.revision) FROM messages t WHERE t.channel = $1 AND t."index" = {MIDDLE}) <= $2'
+)
 NEWER = f"""WITH RECURSIVE search (low, high) AS (
     SELECT CAST(-1 AS BIGINT), last_index FROM channels WHERE key = $1
     UNION ALL
-    SELECT CASE WHEN COALESCE(m.added, m.revision) <= $2 THEN m."index" ELSE s.low END,
-        CASE WHEN COALESCE(m.added, m.revision) <= $2 THEN s.high ELSE m."index" - 1 END
-    FROM search s JOIN messages m ON m.channel = $1 AND m."index" = (s.low + s.high + 1) / 2 WHERE s.low < s.high)
+    SELECT CASE WHEN {HAS_MIDDLE} THEN {MIDDLE} ELSE s.low END,
+        CASE WHEN {HAS_MIDDLE} THEN s.high ELSE {MIDDLE} - 1 END
+    FROM search s WHERE s.low < s.high)
 SELECT {READ}, 0, (SELECT last_revision FROM channels WHERE key = $1)
     FROM search s JOIN messages m ON m.channel = $1 AND m."index" > s.low AND m."index" <= s.low + $3
     WHERE s.low = s.high
