@@ -128,6 +128,10 @@ class Connection:
         self.write_frame(notification_frame(message_type, payload))
 
     @property
+    def is_ended(self) -> bool:
+        return self.write_frame is discard
+
+    @property
     def is_full(self) -> bool:
         """So much waits that no more is to be read from the client."""
         return self.waiting_bytes > WAITING_BYTES

@@ -3,9 +3,6 @@
 Frames go straight to the transport. uvloop joins what is written within one turn of the loop into one system call, so
 nothing is gathered here. A connection has no task of its own but while its token is checked or its requests run, and
 one timer.
-
-A client that does not read what it is sent: nothing more is read from it, so no more answers arise, and when
-notifications beyond the bound have gathered, it is dropped. It comes back and is told what it missed.
 """
 
 import asyncio
@@ -18,6 +15,7 @@ from uuid import uuid4
 
 from hubbub.errors import ERRORS, ChatError
 from hubbub.realtime.connection import Connection
+from hubbub.realtime.flow import Flow
 from hubbub.realtime.frames import (
     BINARY,
     CLOSE,
@@ -41,9 +39,7 @@ log = logging.getLogger("hubbub.realtime")
 
 FIRST_LIMIT = 64 * 1024  # bytes of a message before the client is let in: its token, and what it says of itself
 LIMIT = 512 * 1024  # after that: the longest body and attributes, escaped
-BACKLOG_LIMIT = 1024 * 1024  # bytes of notifications for a client that does not read, and one more, however long
 INIT_SECONDS = 10
-SILENT_PINGS = 2  # this many unanswered, and the next is not sent any more
 CLOSE_SECONDS = 2  # for the other side of a closing handshake
 RECONNECT = (1_000, 5_000)  # ms: clients that are sent away do not all come back at once
 PING_FRAME = frame(b"", PING)
@@ -53,25 +49,20 @@ class Socket(asyncio.Protocol):
     """uvicorn's `ws` protocol."""
 
     __slots__ = (
-        "_backlog",
-        "_buffered",
+        "_flow",
         "_gateway",
         "_is_closing",
-        "_is_reading",
-        "_is_stalled",
         "_loop",
         "_origin",
         "_reader",
         "_server_state",
-        "_silent",
         "_task",
         "_timer",
-        "_transport",
         "connection",
         "session",
     )
 
-    _transport: asyncio.Transport
+    _flow: Flow
 
     def __init__(self, gateway: Gateway, *, config: Any, server_state: Any, app_state: Any) -> None:  # noqa: ARG002 - uvicorn's
         self._gateway = gateway
@@ -80,11 +71,7 @@ class Socket(asyncio.Protocol):
         self._reader: FrameReader | None = None  # none before the handshake and after the end
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._silent = 0
         self._is_closing = False
-        self._is_reading = True
-        self._is_stalled = False
-        self._backlog = self._buffered = 0
         self._origin = ""
         self.session = Session()
         self.connection: Connection | None = None
@@ -92,12 +79,12 @@ class Socket(asyncio.Protocol):
     # What comes from the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # it is a stream's
-        self._transport = transport
+        self._flow = Flow(transport)
         self._server_state.connections.add(self)
         self._gateway.sockets += 1
 
     def data_received(self, data: bytes) -> None:
-        self._silent = 0
+        self._flow.heard()
         if self._reader is None:
             self._open(data)
             return
@@ -118,18 +105,10 @@ class Socket(asyncio.Protocol):
             self._timer.cancel()
 
     def pause_writing(self) -> None:
-        self._is_stalled = True
-        self._backlog = 0
-        self._buffered = self._transport.get_write_buffer_size()
-        if self.connection is not None and self.session.state is not State.ENDED:
-            self.connection.write_frame = self._write_to_stalled
-        self._adjust_reading()
+        self._flow.stall()
 
     def resume_writing(self) -> None:
-        self._is_stalled = False
-        if self.connection is not None and self.session.state is not State.ENDED:
-            self.connection.write_frame = self._transport.write
-        self._adjust_reading()
+        self._flow.resume()
 
     # What comes from uvicorn
 
@@ -154,18 +133,18 @@ class Socket(asyncio.Protocol):
     # The handshake
 
     def _open(self, head: bytes) -> None:
-        if self._transport.is_closing():
+        if self._flow.transport.is_closing():
             return
-        peer = self._transport.get_extra_info("peername")
+        peer = self._flow.transport.get_extra_info("peername")
         answer, origin = shake_hands(
             head,
             is_full=self._gateway.is_full,
-            scheme="https" if self._transport.get_extra_info("sslcontext") else "http",
+            scheme="https" if self._flow.transport.get_extra_info("sslcontext") else "http",
             is_proxied=bool(peer) and peer[0] in self._gateway.trusted_proxies,
         )
-        self._transport.write(answer)
+        self._flow.transport.write(answer)
         if origin is None:
-            self._transport.close()
+            self._flow.transport.close()
             return
         self._origin = origin
         self._reader = FrameReader(FIRST_LIMIT)
@@ -176,7 +155,7 @@ class Socket(asyncio.Protocol):
     def _carry_out(self, effects: Effects) -> None:
         for effect in effects:
             if isinstance(effect, Send):
-                self._write(frame(effect.packet))
+                self._flow.write(frame(effect.packet))
             elif isinstance(effect, Run):
                 self._run(effect)
             elif isinstance(effect, Check):
@@ -189,13 +168,13 @@ class Socket(asyncio.Protocol):
     def _run(self, effect: Run) -> None:
         assert self.connection is not None  # the session runs nothing before it has let the client in
         self.connection.run(effect.request, partial(self._answer, effect.id))
-        self._adjust_reading()
+        self._flow.adjust_reading()
 
     def _answer(self, packet_id: str, reply: Reply) -> None:
         self._carry_out(self.session.answer(packet_id, reply))
         if self.session.state is State.LEAVING:
             self._linger()
-        self._adjust_reading()
+        self._flow.adjust_reading()
 
     async def _check(self, check: Check) -> None:
         try:
@@ -221,14 +200,13 @@ class Socket(asyncio.Protocol):
             self._set_tick()
 
     async def _let_in(self, access: Access) -> Connection:
-        return await self._gateway.let_in(access, self._transport.write, self._hang_up, self._origin)
+        return await self._gateway.let_in(access, self._flow.transport.write, self._hang_up, self._origin)
 
     def _begin(self, connection: Connection) -> None:
         assert self._reader is not None  # its init came through it
         self._reader.limit = LIMIT
         self.connection = connection
-        if self._is_stalled:
-            connection.write_frame = self._write_to_stalled
+        self._flow.let_in(connection)
         self._gateway.add(connection)
 
     # Time
@@ -254,74 +232,38 @@ class Socket(asyncio.Protocol):
         self._carry_out(self.session.wake(self._now()))
         if self._is_closing:
             return
-        if self._is_gone():
+        if self._flow.is_gone():
             log.info("%s has been silent: dropped", self.connection.user.identity)
-            self._transport.abort()
+            self._flow.transport.abort()
             return
-        self._write(PING_FRAME)
+        self._flow.write(PING_FRAME)
         self._set_tick()
-
-    def _is_gone(self) -> bool:
-        """Nothing came in answer to the last pings, and nothing of what waits for the client went."""
-        buffered = self._transport.get_write_buffer_size()
-        if buffered < self._buffered:
-            self._silent = 0
-        self._buffered = buffered
-        self._silent += 1
-        return self._silent > SILENT_PINGS
-
-    # Writing and reading
-
-    def _write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _write_to_stalled(self, data: bytes) -> None:
-        if self._backlog <= BACKLOG_LIMIT:
-            self._backlog += len(data)
-            self._write(data)
-        elif not self._transport.is_closing():
-            assert self.connection is not None  # only its notifications come here
-            log.warning("%s does not read what it is sent: dropped", self.connection.user.identity)
-            self._transport.abort()
-
-    def _adjust_reading(self) -> None:
-        """Read while there is room for what may come of it."""
-        is_full = self.connection is not None and self.connection.is_full
-        should_read = self._is_closing or not (self._is_stalled or is_full)
-        if should_read == self._is_reading or self._transport.is_closing():
-            return
-        self._is_reading = should_read
-        if should_read:
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
 
     # The end
 
     def _control(self, opcode: int, payload: bytes) -> None:
         if opcode == PING and not self._is_closing:
-            self._write(frame(payload, PONG))
+            self._flow.write(frame(payload, PONG))
         elif opcode == CLOSE:
             if not self._is_closing:
-                self._write(close_frame(PROTOCOL_ERROR) if len(payload) == 1 else frame(payload[:2], CLOSE))
+                self._flow.write(close_frame(PROTOCOL_ERROR) if len(payload) == 1 else frame(payload[:2], CLOSE))
             self._hang_up()
 
     def _close(self, code: int, reason: str = "") -> None:
         """Begin the closing handshake; whoever is in it already is cut off."""
         if self._is_closing:
-            self._transport.abort()
+            self._flow.transport.abort()
             return
         self._finish()
-        self._write(close_frame(code, reason))
-        self._adjust_reading()
-        self._set_timer(CLOSE_SECONDS, self._transport.abort)
+        self._flow.write(close_frame(code, reason))
+        self._flow.adjust_reading(is_closing=True)
+        self._set_timer(CLOSE_SECONDS, self._flow.transport.abort)
 
     def _hang_up(self) -> None:
         """Close the connection when all is sent, or soon in any case."""
         self._finish()
-        self._transport.close()
-        self._set_timer(CLOSE_SECONDS, self._transport.abort)
+        self._flow.transport.close()
+        self._set_timer(CLOSE_SECONDS, self._flow.transport.abort)
 
     def _finish(self) -> None:
         """The client is not served any more."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import signal
 import socket
 import time
@@ -518,6 +519,24 @@ async def test_garbage_does_no_harm(server: Standin, app: Device, garbage: bytes
 
     assert (await app.request("/who"))[1] == ["alice"]
     assert server.memory - before < 20 * 1024 * 1024
+
+
+async def test_damaged_conversations_do_no_harm(server: Standin, app: Device) -> None:
+    """A conversation with bytes exchanged anywhere in it ends that connection at worst."""
+    request = {"method": "message", "id": "1", "http_request": {"host": "aim", "path": "/echo/x", "params": {"a": "b"}}}
+    for seed in range(200):
+        chance = random.Random(seed)
+        damaged = bytearray(init_frame("damaged") + masked(pack(request)) * 3)
+        for _ in range(chance.randint(1, 8)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        raw = open_raw(server)
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(damaged)
+            raw.shutdown(socket.SHUT_WR)
+        await ended(raw)
+        raw.close()
+
+    await until_alone(app)
 
 
 async def test_connections_cut_anywhere_leave_nothing_behind(server: Standin, app: Device) -> None:
