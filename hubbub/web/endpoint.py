@@ -63,8 +63,8 @@ class Operations(list[Operation]):
     def fetch(self, path: str, *, anonymous: bool = False) -> Callable[[Handler], Handler]:
         return self._add("GET", path, 200, anonymous=anonymous)
 
-    def update(self, path: str) -> Callable[[Handler], Handler]:
-        return self._add("POST", path, 200)
+    def update(self, path: str, *, raw: bool = False) -> Callable[[Handler], Handler]:
+        return self._add("POST", path, 200, raw=raw)
 
     def delete(self, path: str) -> Callable[[Handler], Handler]:
         return self._add("DELETE", path, 204)

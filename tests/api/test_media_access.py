@@ -128,6 +128,44 @@ def test_file_of_another_service_is_not_there(client: httpx.Client, app: App, se
     delete(client, other)
 
 
+def test_several_files_are_read_at_once(client: httpx.Client, app: App, service: Json) -> None:
+    """In the order asked for; what may not be read, or is not there, has 404 in its place."""
+    alice = app("alice")
+    own, other = upload_media(alice, service), upload_media(client, service)
+    sids = [other["sid"], own["sid"], f"ME{NOBODY}", "x\0"]
+
+    answer = alice.post(
+        f"/v1/Services/{service['sid']}/MediaSet", json={"command": "get", "list": [{"media_sid": sid} for sid in sids]}
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert [each["code"] for each in answer.json()] == [404, 200, 404, 404]
+    assert [each["media_record"]["sid"] for each in answer.json()] == sids
+    record = answer.json()[1]["media_record"]
+    assert {**record, "links": None} == {**own, "links": None}
+    assert httpx.get(record["links"]["content_direct_temporary"]).content == b"bytes"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"command": "get"}',
+        b'{"command": "drop", "list": []}',
+        b'{"command": "get", "list": [{}]}',
+        b'{"command": "get", "list": [{"media_sid": "\xff"}]}',
+        b'{"command": "get", "list": [%s{"media_sid": ""}]}' % (b'{"media_sid": ""}, ' * 100),
+        b"[" * 100_000,
+    ],
+    ids=range(9),
+)
+def test_set_that_cannot_be_read_is_refused(client: httpx.Client, service: Json, body: bytes) -> None:
+    """Whatever it is instead."""
+    refused(client.post(f"/v1/Services/{service['sid']}/MediaSet", content=body), 400, 20001)
+
+
 # Browsers
 
 

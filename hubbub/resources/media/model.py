@@ -1,7 +1,7 @@
 """A media file: uploaded first, then attached to one message."""
 
 import time
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from hubbub.vault import Vault
 CONTENT_TYPE = 256
 FILENAME = 256
 CATEGORY = "media"
+SET = 100
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -28,6 +29,17 @@ class Media(msgspec.Struct):
     category: str
     date_created: int
     date_updated: int
+
+
+class Named(msgspec.Struct):
+    media_sid: str
+
+
+class MediaSet(msgspec.Struct):
+    """Several files by their SIDs, as the newer client SDKs ask for those of a message."""
+
+    command: Literal["get"]
+    list: Annotated[list[Named], msgspec.Meta(max_length=SET)]
 
 
 def file_name(media: Media) -> str:

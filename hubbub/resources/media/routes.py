@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -10,13 +11,15 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 
-from hubbub.errors import ERRORS
+from hubbub.errors import ERRORS, ChatError
 from hubbub.resources.media import actions
-from hubbub.resources.media.model import UNKNOWN_TYPE, Media, file_name, wire
+from hubbub.resources.media.model import SET, UNKNOWN_TYPE, Media, MediaSet, file_name, wire
 from hubbub.resources.services.actions import access_service
+from hubbub.resources.services.model import Service
+from hubbub.sids import is_sid
 from hubbub.storage.files import CHUNK
 from hubbub.web.call import Call
-from hubbub.web.endpoint import Operations
+from hubbub.web.endpoint import Operations, read_body
 from hubbub.web.params import Maybe
 from hubbub.web.respond import Message, Receive, standing
 
@@ -103,6 +106,27 @@ async def fetch_content(call: Call, service_sid: str, sid: str) -> StreamingResp
 @operations.fetch("/v1/Services/{ServiceSid}/Media/{Sid}/Content/Temporary", anonymous=True)
 async def fetch_temporary(call: Call, service_sid: str, sid: str, *, expires: int, signature: str) -> StreamingResponse:
     return await content(call, await actions.access_media_by_link(call.chat, service_sid, sid, expires, signature))
+
+
+@operations.update("/v1/Services/{ServiceSid}/MediaSet", raw=True)
+async def fetch_media_set(call: Call, service_sid: str) -> list[dict[str, Any]]:
+    service = await access_service(call.chat, call.caller, service_sid)
+    try:
+        asked = msgspec.json.decode(await read_body(call.receive), type=MediaSet)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ERRORS.MALFORMED_REQUEST(reason=f"not a list of at most {SET} media SIDs to get") from error
+    return [await in_set(call, service, each.media_sid) for each in asked.list]
+
+
+async def in_set(call: Call, service: Service, sid: str) -> dict[str, Any]:
+    """Each with a code of its own: one that is not there takes no other with it."""
+    try:
+        if not is_sid(sid, "ME"):  # JSON may hold what no path can, such as a NUL
+            raise ERRORS.NOT_FOUND()
+        media = await actions.access_media(call.chat, call.caller, service, sid)
+    except ChatError as error:
+        return {"code": error.status, "media_record": {"sid": sid}}
+    return {"code": 200, "media_record": shown(call, media, service.account_sid)}
 
 
 def shown(call: Call, media: Media, account_sid: str) -> dict[str, Any]:
