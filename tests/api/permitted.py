@@ -98,9 +98,12 @@ class Scene:
         if standing == INVITED:
             await self.invite("alice")
         self.mine, self.others = await self.send("alice"), await self.send("bob")
-        uploaded = await media.upload_media(self.chat, self.me, self.service, chunks(), "text/plain", None)
-        self.file = uploaded.sid
+        self.file = await self.upload(self.me)
         return self
+
+    async def upload(self, caller: Caller) -> str:
+        uploaded = await media.upload_media(self.chat, caller, self.service, chunks(), "text/plain", None)
+        return uploaded.sid
 
     async def user(self, name: str) -> User:
         return await users.create_user(self.chat, self.owner, self.service, name, {}, webhook_enabled=False)

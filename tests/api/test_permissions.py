@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from hubbub.app import open_chat
 from hubbub.chat import Caller, Chat, Emitted
@@ -395,6 +396,18 @@ async def test_sender_who_is_removed_meanwhile_is_refused(stage: Stage, with_fil
     scene.hooks.meanwhile = None
     await scene.add("alice")
     assert (await scene.say(scene.file)).index == following.index + 1
+
+
+async def test_file_of_somebody_else_is_not_sent(stage: Stage) -> None:
+    """It is not there for the sender, who would get to read it; whose it is may still send it."""
+    scene = await stage.scene()
+    others = [await scene.upload(replace(scene.me, identity="bob")), await scene.upload(scene.owner)]
+
+    for file in others:
+        with told(ERRORS.MEDIA_NOT_FOUND):
+            await scene.say(file)
+
+    assert (await scene.say(scene.file)).index == scene.others.index + 1
 
 
 async def test_join_whose_invite_is_revoked_meanwhile_is_refused(stage: Stage) -> None:
