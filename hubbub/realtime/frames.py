@@ -1,6 +1,6 @@
 """WebSocket frames (RFC 6455), both ways. Pure: bytes in, messages out.
 
-Our own reader because each notification brings an acknowledgement: one whole frame costs a microsecond or two here.
+Our own reader because each notification brings an acknowledgement: one whole frame costs a microsecond here.
 """
 
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ import msgspec
 from hubbub import app
 from hubbub import serve as serving
 from hubbub.chat import Caller, Chat
-from hubbub.errors import ERRORS, ChatError, Kind
+from hubbub.errors import ERRORS
 from hubbub.realtime import connection as connections
 from hubbub.realtime import gateway
 from hubbub.realtime.connection import Connection, notification_frame
@@ -27,18 +27,14 @@ everyone: set[Connection] = set()
 revoked: set[str] = set()
 
 
-def refusal(token: str) -> ChatError | None:
-    return Kind(20101, 401, "Invalid Access Token")() if token == "bad" else None
-
-
 async def authenticate_token(chat: Chat, token: str) -> Any:
-    if error := refusal(token):
-        raise error
     if token == "broken":
         raise RuntimeError("the check is broken")
     if token == "slow":
         await asyncio.Event().wait()
     identity, _, expires = token.partition("|")
+    if not expires.isdigit():
+        raise ERRORS.INVALID_TOKEN()
     return SimpleNamespace(
         caller=Caller(1, "AC", identity), service=SimpleNamespace(key=1), expires=int(expires), basis=identity
     )
