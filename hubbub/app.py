@@ -20,6 +20,7 @@ from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
+from hubbub.realtime.commands import routes as commands
 from hubbub.realtime.gateway import Gateway
 from hubbub.realtime.hub import Hub
 from hubbub.realtime.sync import reading, subscriptions
@@ -127,7 +128,7 @@ def build_app(chat: Chat) -> "App":
     metrics = Metrics()
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
     hub = Hub(chat)
-    routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub)]
+    routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub), *commands.routes(hub)]
     gateway = Gateway(chat, routes)
     return App(chat, metrics, Router([*endpoints, *own]), gateway)
 

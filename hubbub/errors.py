@@ -127,6 +127,9 @@ class ERRORS:
     MEDIA_BODY_UPDATE = Kind(50509, 400, "Media message body update not allowed")
     INVALID_MEDIA_SID = Kind(50510, 400, "Invalid message media SID")
 
+    # What the newer SDK asks of messages, and takes this answer for none
+    CHANNEL_METADATA_NOT_FOUND = Kind(50530, 404, "Channel metadata not found")
+
     # Invites
     DECLINED_AS_MEMBER = Kind(50602, 409, "Cannot decline invite when already channel member")
 

@@ -51,6 +51,7 @@ OUT_OF_REACH = {
     "MAP_NOT_FOUND": "likewise",
     "MAP_ITEM_NOT_FOUND": "likewise",
     "TOO_MANY_SUBSCRIPTIONS": "likewise",
+    "CHANNEL_METADATA_NOT_FOUND": "likewise",
     "INTERNAL": "is the answer to a fault of our own",
     "UNAVAILABLE": "needs a database or a disk that is away: tests/robustness",
 }
@@ -135,6 +136,7 @@ TABLE = {
     "MEDIA_ALREADY_SENT": (50508, 400, "Media already sent with another message"),
     "MEDIA_BODY_UPDATE": (50509, 400, "Media message body update not allowed"),
     "INVALID_MEDIA_SID": (50510, 400, "Invalid message media SID"),
+    "CHANNEL_METADATA_NOT_FOUND": (50530, 404, "Channel metadata not found"),
     "DECLINED_AS_MEMBER": (50602, 409, "Cannot decline invite when already channel member"),
 }
 

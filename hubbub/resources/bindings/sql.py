@@ -43,6 +43,21 @@ async def get_binding(reader: Reader, service: int, sid: str) -> Binding | None:
     return Binding(*row) if row else None
 
 
+async def get_binding_of_device(
+    reader: Reader, service: int, user: int, binding_type: str, address: str
+) -> Binding | None:
+    """The user's binding of the device with this token."""
+    row = await reader.fetch_one(
+        f'SELECT {columns(Binding)} FROM bindings WHERE service = $1 AND "user" = $2 AND binding_type = $3 '
+        "AND address = $4",
+        service,
+        user,
+        binding_type,
+        address,
+    )
+    return Binding(*row) if row else None
+
+
 async def remove_binding(tx: Transaction, binding: Binding) -> bool:
     """False when it was deleted before."""
     sql = "DELETE FROM bindings WHERE service = $1 AND sid = $2 RETURNING sid"

@@ -51,6 +51,16 @@ async def get_channel_by_unique_name(
     return Channel(*row) if row else None
 
 
+async def channels_by_key(reader: Reader, keys: list[int], shared: tuple[str, str]) -> list[Channel]:
+    """Those that are there, all of one service: `shared` are the SIDs of its account and of itself."""
+    if not keys:
+        return []
+    rows = await reader.fetch_all(
+        f"SELECT {columns(Channel)} FROM channels WHERE key IN ({placeholders(len(keys))}) AND deleted = 0", *keys
+    )
+    return [Channel(*(*row, *shared)) for row in rows]
+
+
 async def see_channels(reader: Reader, service: int, identity: str, sids: list[str]) -> list[Seen]:
     """Those that are there, whether the identity may read them or not."""
     only = "= $3" if len(sids) == 1 else f"IN ({placeholders(len(sids), 3)})"

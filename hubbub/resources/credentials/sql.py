@@ -21,6 +21,14 @@ async def get_credential(reader: Reader, account: int, sid: str) -> Credential |
     return Credential(*row) if row else None
 
 
+async def newest_of_type(reader: Reader, account: int, type_: str) -> str | None:
+    """The SID of the account's newest credential of the type."""
+    row = await reader.fetch_one(
+        "SELECT sid FROM credentials WHERE account = $1 AND type = $2 ORDER BY sid DESC LIMIT 1", account, type_
+    )
+    return row[0] if row else None
+
+
 async def update_credential(tx: Transaction, account: int, sid: str, changed: dict[str, Any]) -> Credential | None:
     """None when it was deleted meanwhile."""
     row = await tx.fetch_one(

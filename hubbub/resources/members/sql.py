@@ -109,6 +109,18 @@ async def get_user_channel(reader: Reader, user: int, channel: int) -> UserChann
     return UserChannel(*row) if row else None
 
 
+async def user_channels_among(reader: Reader, user: int, channels: list[int]) -> list[UserChannel]:
+    """Those of the channels that the user has joined or is invited to."""
+    if not channels:
+        return []
+    rows = await reader.fetch_all(
+        f"SELECT {columns(UserChannel)} FROM {USER_CHANNELS} AND channel IN ({placeholders(len(channels), 2)})",
+        user,
+        *channels,
+    )
+    return [UserChannel(*row) for row in rows]
+
+
 KEEP_ADDED = "added = COALESCE(added, revision), user_added = COALESCE(user_added, user_revision)"
 
 

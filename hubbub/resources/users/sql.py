@@ -46,6 +46,14 @@ async def user_by_key(reader: Reader, key: int) -> User | None:
     return User(*row) if row else None
 
 
+async def users_by_key(reader: Reader, keys: list[int]) -> list[User]:
+    """Those that are there."""
+    if not keys:
+        return []
+    rows = await reader.fetch_all(f"{USER} WHERE u.key IN ({placeholders(len(keys))})", *keys)
+    return [User(*row) for row in rows]
+
+
 async def users_by_sid(reader: Reader, service: int, sids: list[str]) -> list[User]:
     """Those of the service that are there."""
     sql = f"{USER} WHERE u.service = $1 AND s.deleted = 0 AND u.sid IN ({placeholders(len(sids), 2)})"

@@ -1,0 +1,34 @@
+"""Every command that the tunnel takes."""
+
+from hubbub.realtime.commands import (
+    configuration,
+    content,
+    conversations,
+    invites,
+    messages,
+    my_conversations,
+    participants,
+    registrations,
+    typing_indicator,
+    users,
+)
+from hubbub.realtime.commands.command import Repeats
+from hubbub.realtime.hub import Hub
+from hubbub.realtime.tunnel import Route
+
+NOUNS = (
+    configuration,
+    conversations,
+    my_conversations,
+    participants,
+    invites,
+    messages,
+    users,
+    registrations,
+    content,
+)
+
+
+def routes(hub: Hub) -> list[Route]:
+    repeats = Repeats()
+    return [route for noun in NOUNS for route in noun.commands.routes(repeats)] + typing_indicator.routes(hub)
