@@ -14,6 +14,8 @@ STEP = 500
 HOUR = 3_600_000
 MINUTE = 60_000
 UNITS = {"s": 1000, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
+AGE_LENGTH = 9  # beyond it lies the time before all time, which a database cannot hold
+MOST_LISTED = 1_000_000
 
 
 def wanted(chat: Chat, parsed: Namespace) -> sql.Filter:
@@ -34,12 +36,15 @@ def moment(chat: Chat, age: str | None, option: str) -> int | None:
     """The moment that lies so far back: `90s`, `15m`, `6h` or `2d`. Raises ERRORS.INVALID_PARAMETER."""
     if age is None:
         return None
-    if not age[:-1].isdecimal() or age[-1] not in UNITS:
+    if len(age) > AGE_LENGTH or not age[:-1].isdecimal() or age[-1] not in UNITS:
         raise ERRORS.INVALID_PARAMETER(name=f"{option}: write an age such as 90s, 15m, 6h or 2d")
     return chat.clock() - int(age[:-1]) * UNITS[age[-1]]
 
 
 async def list_deliveries(chat: Chat, parsed: Namespace) -> list[dict[str, Any]]:
+    """Raises ERRORS.INVALID_PARAMETER."""
+    if not 1 <= parsed.limit <= MOST_LISTED:
+        raise ERRORS.INVALID_PARAMETER(name=f"--limit: a number from 1 to {MOST_LISTED}")
     found = await sql.list_deliveries(chat.database, wanted(chat, parsed), parsed.limit)
     return [summary(delivery) for delivery in found]
 

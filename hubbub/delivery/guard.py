@@ -126,7 +126,10 @@ class Guard:
         answer = [name] if is_literal(name) else await self._ask(name)
         allowed = list(dict.fromkeys(str(address) for text in answer if (address := self._checked(text))))
         if not allowed:
-            raise Blocked(f"The host {name} leads to no address that webhooks may reach: {', '.join(answer)}.")
+            raise Blocked(
+                f"The host {name} leads to no address that is public or that HUBBUB_WEBHOOK_ALLOW names: "
+                f"{', '.join(answer)}."
+            )
         return Finding(time.monotonic() + KEPT_SECONDS, tuple(allowed[:TRIED_ADDRESSES]))
 
     async def _ask(self, name: str) -> list[str]:
