@@ -164,6 +164,7 @@ def test_keys_are_listed_without_their_secrets(server: Server) -> None:
         ("keys", "create", "--account", f"AC{NOBODY}"),
         ("keys", "list", "--account", f"AC{NOBODY}"),
         ("keys", "revoke", f"SK{NOBODY}"),
+        ("keys", "rotate-secret", f"SK{NOBODY}"),
         ("accounts", "create", "--name", "n" * 65),
     ],
     ids=" ".join,
