@@ -470,6 +470,31 @@ async def test_deletion_that_was_lost_is_told_when_it_heals(
     assert await heard(alice) == ["map_item_removed", "document_removed"]
 
 
+async def test_fault_while_telling_does_not_reach_the_sender(
+    there: World, general: Channel, alice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is stored and its sender is told so; whoever listens hears of it when the fault is over."""
+
+    def fail(*_: Any) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(topics, "RETRY_SECONDS", GRACE)
+    await there.send(general, "before")
+    await there.settle()
+    alice.take()
+    with monkeypatch.context() as broken:
+        broken.setattr(topics, "message_data", fail)
+        await there.send(general, "stored")
+
+    for _ in range(100):
+        if alice.told:
+            break
+        await asyncio.sleep(GRACE)
+    await there.send(general, "after")
+
+    assert await heard(alice) == ["list_item_added", "document_updated"] * 2
+
+
 async def test_revisions_tell_how_far_each_topic_is(there: World, general: Channel, alice: App) -> None:
     """So that whoever compares them with the tables knows what is behind."""
     await there.send(general)

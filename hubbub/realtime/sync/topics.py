@@ -84,8 +84,13 @@ class Topic:
             self._early[revision] = emitted
 
     def pump(self) -> None:
+        """Whatever goes wrong is no affair of the one who made the change: it is stored."""
         if self._worker is None and self.revision is not None:
-            self.advance()
+            try:
+                self.advance()
+            except Exception:
+                log.exception("Events of %s could not be told", self.sid)
+                self._try_again()  # then the one that failed is read from the tables
             self._work_if_needed()
 
     def has_delivered(self, revision: int) -> bool:
@@ -104,8 +109,8 @@ class Topic:
                 self._looks_up = True
                 break
             del self._early[self.revision + 1]
-            self.revision += 1
             self.apply(emitted)
+            self.revision += 1
         self.flush()
         if self._early and not self._looks_up:
             self._early = {revision: each for revision, each in self._early.items() if revision > self.revision}
