@@ -13,9 +13,11 @@ from hubbub.chat import Chat, Emitted
 from hubbub.events import INVITE_REMOVED, MEMBER_REMOVED, Hears
 from hubbub.realtime.connection import notification_frame
 from hubbub.realtime.sync.changes import encode
+from hubbub.realtime.sync.channel_topic import ChannelTopic
 from hubbub.realtime.sync.listeners import Hold, Listeners
 from hubbub.realtime.sync.objects import CHANNEL, MESSAGES, ROSTER, Object
-from hubbub.realtime.sync.topics import ChannelTopic, Topic, UserTopic
+from hubbub.realtime.sync.topics import Topic
+from hubbub.realtime.sync.user_topic import UserTopic
 from hubbub.resources.channels.model import PRIVATE, Channel, Place
 from hubbub.resources.invites.model import Invite
 from hubbub.resources.members.model import Member

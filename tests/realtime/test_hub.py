@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hubbub.chat import Emitted
-from hubbub.realtime.sync import topics
+from hubbub.realtime.sync import channel_topic, topics
 from hubbub.resources.channels.model import Channel
 from hubbub.resources.services.actions import update_service
 from hubbub.resources.services.sql import service_by_key
@@ -483,7 +483,7 @@ async def test_fault_while_telling_does_not_reach_the_sender(
     await there.settle()
     alice.take()
     with monkeypatch.context() as broken:
-        broken.setattr(topics, "message_data", fail)
+        broken.setattr(channel_topic, "message_data", fail)
         await there.send(general, "stored")
 
     for _ in range(100):
