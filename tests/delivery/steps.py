@@ -64,13 +64,14 @@ def states(server: Server, service: Json) -> list[str]:
 def settled(server: Server, service: Json, state: str, attempts: int = 1) -> Json:
     """All of the service's only delivery, once it is in the state after so many tries."""
 
-    def found() -> tuple[str, int]:
-        [it] = deliveries(server, "--service", service["sid"])
-        return it["state"], it["attempts"]
+    last: list[Json] = []
 
-    assert eventually(lambda: found() == (state, attempts)), found()
-    [it] = deliveries(server, "--service", service["sid"])
-    shown: Json = command(server, "deliveries", "show", it["sid"])
+    def is_settled() -> bool:
+        last[:] = deliveries(server, "--service", service["sid"])
+        return [(it["state"], it["attempts"]) for it in last] == [(state, attempts)]
+
+    assert eventually(is_settled), last
+    shown: Json = command(server, "deliveries", "show", last[0]["sid"])
     return shown
 
 
