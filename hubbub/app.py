@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hubbub.chat import Chat
+from hubbub.bus.memory import MemoryBus
+from hubbub.chat import Bus, Chat
 from hubbub.delivery.before import PreEvents
 from hubbub.delivery.dispatcher import Dispatcher
 from hubbub.delivery.guard import Guard
@@ -22,6 +23,7 @@ from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
 from hubbub.realtime.commands import routes as commands
 from hubbub.realtime.gateway import Gateway
+from hubbub.realtime.healing import Healing
 from hubbub.realtime.hub import Hub
 from hubbub.realtime.sync import reading, subscriptions
 from hubbub.realtime.tunnel import Route
@@ -83,6 +85,20 @@ async def open_database(settings: Settings, *, exclusive: bool) -> Database:
     return await Postgres.open(settings.database_url, settings.postgres_connections)
 
 
+async def open_bus(settings: Settings, database: Database) -> Bus:
+    """What a server tells other nodes by. Raises BadSettings where the client library is absent."""
+    if not settings.nats_servers:
+        return MemoryBus()
+    try:
+        from hubbub.bus.nats import NatsBus  # noqa: PLC0415 - an extra that may be absent
+        from hubbub.storage.postgres import identify  # noqa: PLC0415 - likewise
+    except ImportError as error:
+        raise BadSettings(
+            "HUBBUB_BUS names NATS, whose client is not installed: pip install 'hubbub[nats]'."
+        ) from error
+    return NatsBus(settings.nats_servers, await identify(database))
+
+
 @contextlib.asynccontextmanager
 async def open_chat(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[Chat]:
     """The chat on its database, which is brought to the schema of this code. `exclusive` is for the server."""
@@ -98,7 +114,8 @@ async def open_chat(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             folder.clean()
         async with open_sender(settings) as sender:
             hooks = PreEvents(database, Messenger(database, vault, sender))
-            chat = Chat(database, folder, vault, settings, hooks, Outbox(settings))
+            bus = await open_bus(settings, database) if exclusive else MemoryBus()
+            chat = Chat(database, folder, vault, settings, hooks, Outbox(settings), bus)
             chat.drafts = Batch(partial(write_drafts, chat))
             yield chat
     finally:
@@ -130,14 +147,15 @@ def build_app(chat: Chat) -> "App":
     hub = Hub(chat)
     routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub), *commands.routes(hub)]
     gateway = Gateway(chat, routes)
-    return App(chat, metrics, Router([*endpoints, *own]), gateway)
+    return App(chat, metrics, Router([*endpoints, *own]), gateway, Healing(hub))
 
 
 class App:
     """Answers requests; sweeps and delivers beside them."""
 
-    def __init__(self, chat: Chat, metrics: Metrics, router: Router, gateway: Gateway) -> None:
+    def __init__(self, chat: Chat, metrics: Metrics, router: Router, gateway: Gateway, healing: Healing) -> None:
         self.gateway = gateway
+        self._healing = healing
         self._chat = chat
         self._metrics = metrics
         self._find = router.find
@@ -173,6 +191,8 @@ class App:
         yield keep_purging(database, settings, clock)
         yield keep_sweeping(chat)
         yield self.gateway.keep_checking()
+        yield chat.bus.run()
+        yield self._healing.run()
 
 
 class Live:

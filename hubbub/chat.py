@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from hubbub.bus.memory import MemoryBus
 from hubbub.dates import now
 from hubbub.events import Event
 from hubbub.settings import Settings
@@ -77,6 +76,46 @@ class Outbox(Protocol):
         """The receipt's transaction has failed: perhaps it is on disk, perhaps not."""
 
 
+class Typing(msgspec.Struct, array_like=True, frozen=True):
+    """Somebody types in a channel, and for so many seconds others may be shown it. It is stored nowhere."""
+
+    channel_sid: str
+    identity: str
+    seconds: int
+
+
+class Bus(Protocol):
+    """What happened, told to those who listen in this process and on other nodes that follow its topics.
+
+    Nothing here waits, fails or says whether it arrived: on the way between nodes events may be lost, doubled or come
+    in any order. The database is the truth, the bus is only speed.
+    """
+
+    def listen(self, listener: Callable[[Sequence[Emitted]], object]) -> None:
+        """Hear the events of this node, as each transaction emitted them, and of others."""
+
+    def listen_to_typing(self, listener: Callable[[Typing], object]) -> None:
+        """Hear who types."""
+
+    def listen_to_doubts(self, listener: Callable[[set[str]], object]) -> None:
+        """Hear of topics whose events may have been missed until now, but are not any more."""
+
+    def publish(self, emitted: Sequence[Emitted]) -> None:
+        """Tell what a transaction emitted."""
+
+    def publish_typing(self, typing: Typing) -> None:
+        """Tell that somebody types."""
+
+    def follow(self, topic: str) -> None:
+        """From now on hear what other nodes tell of the topic (see `bus/topics.py`)."""
+
+    def unfollow(self, topic: str) -> None:
+        """Hear it no more."""
+
+    async def run(self) -> None:
+        """Keep up what the bus needs, until cancelled."""
+
+
 class Chat:
     """What the actions work with. Built once, in `app`."""
 
@@ -88,6 +127,7 @@ class Chat:
         settings: Settings,
         hooks: Hooks,
         outbox: Outbox,
+        bus: Bus,
         clock: Callable[[], int] = now,
     ) -> None:
         self.database = database
@@ -96,9 +136,9 @@ class Chat:
         self.settings = settings
         self.hooks = hooks
         self.outbox = outbox
+        self.bus = bus
         self.clock = clock
         self.mutation: Mutation | None = None  # what an app named its change, where it did: see resources/mutations
-        self.bus = MemoryBus()
         self.to_sweep = asyncio.Event()  # set when something was deleted whose rows or files remain
         self.drafts: Batch[Draft, Message]  # messages on their way to disk
         self.callers: dict[bytes, tuple[str, Caller]] = {}  # by Authorization header, with the secret that it fits

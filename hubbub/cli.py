@@ -158,6 +158,8 @@ def shown(settings: Settings, name: str) -> Any:
     value = getattr(settings, name)
     if name in {"auth_token", "encryption_key"}:
         return "***" if value else ""
+    if name == "bus" and "@" in value:
+        return f"{value.partition('://')[0]}://***@{value.rpartition('@')[2]}"
     if name == "database" and (password := urlsplit(value).password):
         return value.replace(f":{password}@", ":***@", 1)
     return value

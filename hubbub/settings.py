@@ -5,6 +5,7 @@ A setting comes from a flag `--name`, else from the environment `HUBBUB_NAME`, e
 """
 
 import base64
+import contextlib
 import ipaddress
 import os
 import tomllib
@@ -45,6 +46,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     postgres_connections: Annotated[
         int, Meta(ge=2, le=1000, description="Most connections that one process opens to PostgreSQL.")
     ] = 16
+    bus: Annotated[
+        str,
+        Meta(
+            description="How nodes on one PostgreSQL tell each other at once what happens: "
+            "`nats://user:password@host:4222,host:4222` or `tls://…`; `memory` for a single node."
+        ),
+    ] = "memory"
     public_url: Annotated[
         str,
         Meta(
@@ -129,6 +137,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.database or f"sqlite:///{Path(self.data_dir) / 'hubbub.db'}"
 
     @property
+    def nats_servers(self) -> tuple[str, ...]:
+        """The URL of each server that `bus` names; empty for `memory`. Raises BadSettings."""
+        return () if self.bus == "memory" else parse_servers(self.bus)
+
+    @property
     def webhook_networks(self) -> tuple[Network, ...]:
         """What `webhook_allow` names. Raises BadSettings."""
         return tuple(parse_network(name.strip()) for name in self.webhook_allow.split(",") if name.strip())
@@ -193,6 +206,11 @@ def check(settings: Settings) -> None:
         raise BadSettings(
             f"HUBBUB_DATABASE={settings.database!r} will not do: write sqlite:///path/to/file or postgresql://…."
         )
+    if settings.nats_servers and urlsplit(settings.database_url).scheme == "sqlite":
+        raise BadSettings(
+            "HUBBUB_BUS names NATS, which is for several nodes on one PostgreSQL, but the database is a SQLite file: "
+            "set HUBBUB_DATABASE to postgresql://… or HUBBUB_BUS to memory."
+        )
     if settings.account_sid and not is_sid(settings.account_sid, "AC"):
         raise BadSettings("HUBBUB_ACCOUNT_SID must be AC and 32 hexadecimal digits, or left out.")
     if settings.public_url and urlsplit(settings.public_url).scheme not in {"http", "https"}:
@@ -200,6 +218,26 @@ def check(settings: Settings) -> None:
     if settings.encryption_key:
         decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY")
     _ = settings.webhook_networks, settings.flows
+
+
+def parse_servers(text: str) -> tuple[str, ...]:
+    """One URL for each server of a list; all have the scheme and credentials of the first. Raises BadSettings."""
+    scheme, _, rest = text.partition("://")
+    credentials, at, hosts = rest.rpartition("@")
+    servers = tuple(f"{scheme}://{credentials}{at}{host.strip()}" for host in hosts.split(","))
+    if scheme in {"nats", "tls"} and all(is_server(server) for server in servers):
+        return servers
+    raise BadSettings(
+        "HUBBUB_BUS will not do: write memory, nats://host:4222, nats://user:password@host:4222,host:4222 or tls://…; "
+        "what is not a letter or a digit in the password is written as %2F and the like."
+    )
+
+
+def is_server(url: str) -> bool:
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):  # the port is no number
+        return bool(parts.hostname) and parts.port != 0 and not (parts.path or parts.query or parts.fragment)
+    return False
 
 
 def parse_network(name: str) -> Network:

@@ -4,12 +4,14 @@ The hub listens on the bus and can be given events from elsewhere (`deliver`), i
 `heal` finds in the tables what did not come.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hubbub.chat import Chat, Emitted
+from hubbub.bus.topics import key_of_user, of_channel, of_user
+from hubbub.chat import Chat, Emitted, Typing
 from hubbub.events import INVITE_REMOVED, MEMBER_REMOVED, Hears
 from hubbub.realtime.connection import notification_frame
 from hubbub.realtime.sync.changes import encode
@@ -21,13 +23,13 @@ from hubbub.realtime.sync.user_topic import UserTopic
 from hubbub.resources.channels.model import PRIVATE, Channel, Place
 from hubbub.resources.invites.model import Invite
 from hubbub.resources.members.model import Member
-from hubbub.resources.messages.model import Message
 from hubbub.resources.users.model import User
 
 if TYPE_CHECKING:
     from hubbub.realtime.connection import Connection
 
 MOST_SUBSCRIPTIONS = 5000  # of one connection: three for each of 1,000 channels, and those of other users' info
+MOST_HEALING = 8  # topics that are read at the same time: requests need the database as well
 EVER = 1 << 62
 ENDED: set[Listeners] = set()  # what a connection that has ended is subscribed to, for good
 TYPING = "twilio.ipmsg.typing_indicator"
@@ -38,11 +40,13 @@ class Hub:
 
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
+        self.healing = asyncio.Semaphore(MOST_HEALING)
         self._channels: dict[str, ChannelTopic] = {}
         self._users: dict[str, UserTopic] = {}
         self._by_key: dict[int, UserTopic] = {}
         self._devices: dict[int, set[Connection]] = {}  # by user; those with any subscription
         chat.bus.listen(self.deliver)
+        chat.bus.listen_to_typing(self.tell_typing)
 
     # Subscriptions
 
@@ -104,6 +108,7 @@ class Hub:
             channel = self._channels.get(of.owner)
             if channel is None:
                 channel = self._channels[of.owner] = ChannelTopic(self, of.owner)
+                self.chat.bus.follow(of.owner)
             return channel
         topic = self._users.get(of.owner)
         if topic is None:
@@ -121,8 +126,10 @@ class Hub:
 
     def know(self, topic: UserTopic, key: int) -> None:
         """It is the topic of this user."""
-        topic.key = key
-        self._by_key[key] = topic
+        if topic.key is None:
+            topic.key = key
+            self._by_key[key] = topic
+            self.chat.bus.follow(of_user(key))
 
     def remove(self, topic: Topic) -> None:
         """Nobody listens to it any more, or there is nothing to listen to."""
@@ -133,10 +140,14 @@ class Hub:
             listeners.held.clear()
         if self.has(topic):
             topic.stop()
-            self._channels.pop(topic.sid, None)
-            self._users.pop(topic.sid, None)
-            if isinstance(topic, UserTopic) and topic.key is not None:
-                del self._by_key[topic.key]
+            if isinstance(topic, UserTopic):
+                del self._users[topic.sid]
+                if topic.key is not None:
+                    del self._by_key[topic.key]
+                    self.chat.bus.unfollow(of_user(topic.key))
+            else:
+                del self._channels[topic.sid]
+                self.chat.bus.unfollow(topic.sid)
 
     # Events
 
@@ -173,7 +184,7 @@ class Hub:
             if user is not None:
                 yield record.revision, user
         if emitted.event.hears is Hears.CHANNEL and emitted.event.objects:
-            channel = self._channels.get(channel_sid(emitted))
+            channel = self._channels.get(of_channel(emitted))
             if channel is not None:
                 yield record.revision, channel
 
@@ -182,6 +193,14 @@ class Hub:
         topic = self._find(sid)
         if topic is not None:
             await topic.heal()
+
+    def loaded(self, names: set[str] | None = None) -> list[Topic]:
+        """The topics that tell something by now, all of them or those that the bus knows by these names."""
+        there: Iterable[Topic | None] = chain(self._channels.values(), self._users.values())
+        if names is not None:
+            keys = [key_of_user(name) for name in names]
+            there = chain(map(self._channels.get, names), [self._by_key.get(key) for key in keys if key is not None])
+        return [topic for topic in there if topic is not None and topic.revision is not None]
 
     def revisions(self) -> dict[str, int]:
         """The last revision that was delivered of each channel and user."""
@@ -211,21 +230,16 @@ class Hub:
                 self._drop(connection, topic.listeners[part])
 
     def typing(self, place: Channel | Place, identity: str, seconds: int) -> None:
-        """Tell those who listen to the channel's roster, but not the one who types."""
-        topic = self._channels.get(place.sid)
+        """Somebody types: told to those who listen to the channel's roster, on whichever node."""
+        self.chat.bus.publish_typing(Typing(place.sid, identity, seconds))
+
+    def tell_typing(self, typing: Typing) -> None:
+        """To those on this node, but not the one who types."""
+        topic = self._channels.get(typing.channel_sid)
         if topic is None:
             return
-        told = {"channel_sid": place.sid, "identity": identity, "typing_timeout": seconds}
+        told = {"channel_sid": topic.sid, "identity": typing.identity, "typing_timeout": typing.seconds}
         frame = notification_frame(TYPING, encode(told))
         for connection in tuple(topic.listeners[ROSTER].live):
-            if connection.user.identity != identity:
+            if connection.user.identity != typing.identity:
                 connection.write_frame(frame)
-
-
-def channel_sid(emitted: Emitted) -> str:
-    record: Any = emitted.record
-    if isinstance(record, Member):
-        return record.channel_sid
-    place: Channel | Place = record if isinstance(record, Channel) else emitted.channel
-    assert isinstance(record, Channel | Message)
-    return place.sid

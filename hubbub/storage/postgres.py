@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import asyncpg
 
 from hubbub.errors import ERRORS
-from hubbub.storage.database import PING, BadDatabase, Contention, Row, Transaction, Value
+from hubbub.storage.database import PING, BadDatabase, Contention, Database, Row, Transaction, Value
 
 CACHED_STATEMENTS = 500
 SECONDS = 30
@@ -70,6 +71,25 @@ class PostgresTransaction(Transaction):
 
     async def script(self, sql: str) -> None:
         await self._connection.execute(sql)
+
+
+DATABASE = (
+    "SELECT CAST(d.oid AS TEXT), CAST(m.date_applied AS TEXT) FROM pg_database d, migrations m "
+    "WHERE d.datname = current_database() AND m.number = 1"
+)
+CLUSTER = "SELECT CAST(system_identifier AS TEXT) FROM pg_control_system()"
+
+
+async def identify(database: Database) -> str:
+    """Letters and digits that are the same for all who open this database, and others for any other one.
+
+    Nothing that is stored would do: a copy of the database that is tried out elsewhere would have it, too.
+    """
+    found = await database.fetch_one(DATABASE)
+    parts = list(found or ())
+    with contextlib.suppress(asyncpg.PostgresError):  # a provider may keep it from its customers
+        parts += await database.fetch_one(CLUSTER) or ()
+    return blake2b("/".join(parts).encode(), digest_size=8).hexdigest()
 
 
 Lookup = tuple[str, tuple[Value, ...]]

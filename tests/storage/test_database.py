@@ -9,6 +9,7 @@ import apsw
 import pytest
 
 from hubbub.app import open_database
+from hubbub.bus.memory import MemoryBus
 from hubbub.chat import Caller, Chat, Emitted
 from hubbub.delivery.outbox import Outbox
 from hubbub.events import USER_ADDED
@@ -158,7 +159,7 @@ async def test_failed_statement_ends_its_transaction(database: Database) -> None
 async def test_what_is_emitted_is_told_after_the_commit(database: Database, tmp_path: Path) -> None:
     """Those who listen find what they are told about; a failed transaction tells nothing."""
     no_hooks: Any = None
-    chat = Chat(database, Folder(tmp_path), Vault(b"k" * 32), Settings(), no_hooks, Outbox(Settings()))
+    chat = Chat(database, Folder(tmp_path), Vault(b"k" * 32), Settings(), no_hooks, Outbox(Settings()), MemoryBus())
     first, second = (Emitted(USER_ADDED, name, Caller(1, ACCOUNT_SID), webhook_enabled=False) for name in "ab")
     told: list[Sequence[Any]] = []
     chat.bus.listen(told.append)

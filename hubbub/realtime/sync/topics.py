@@ -130,7 +130,8 @@ class Topic:
             while self._heals or self._looks_up:
                 if self._heals:
                     self._heals = False
-                    await self.read_newer()
+                    async with self.hub.healing:
+                        await self.read_newer()
                 self._looks_up = False
                 await self.look_up([self._early[revision] for revision in sorted(self._early)])
                 self.advance()

@@ -1,5 +1,6 @@
 """Statements on channels."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hubbub.resources.channels.model import Channel, Seen
@@ -66,6 +67,12 @@ async def see_channels(reader: Reader, service: int, identity: str, sids: list[s
     only = "= $3" if len(sids) == 1 else f"IN ({placeholders(len(sids), 3)})"
     rows = await reader.fetch_all(f"{SEEN} {only}", service, identity, *sids)
     return [Seen(Channel(*row[:-5]), row[-5], row[-4], row[-3], row[-2], bool(row[-1])) for row in rows]
+
+
+async def last_revisions(reader: Reader, keys: Sequence[int]) -> dict[int, int]:
+    """Of those of the channels that are there, by key."""
+    sql = f"SELECT key, last_revision FROM channels WHERE key IN ({placeholders(len(keys))}) AND deleted = 0"
+    return {row[0]: row[1] for row in await reader.fetch_all(sql, *keys)}
 
 
 async def is_unique_name_taken(reader: Reader, channel: Channel, unique_name: str) -> bool:

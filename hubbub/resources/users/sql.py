@@ -1,5 +1,6 @@
 """Statements on users."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -58,6 +59,12 @@ async def users_by_sid(reader: Reader, service: int, sids: list[str]) -> list[Us
     """Those of the service that are there."""
     sql = f"{USER} WHERE u.service = $1 AND s.deleted = 0 AND u.sid IN ({placeholders(len(sids), 2)})"
     return [User(*row) for row in await reader.fetch_all(sql, service, *sids)]
+
+
+async def last_revisions(reader: Reader, keys: Sequence[int]) -> dict[int, int]:
+    """Of those of the users that are there, by key."""
+    sql = f"SELECT key, last_revision FROM users WHERE key IN ({placeholders(len(keys))})"
+    return {row[0]: row[1] for row in await reader.fetch_all(sql, *keys)}
 
 
 async def get_permissions(reader: Reader, service: int, identity: str) -> str | None:
