@@ -87,6 +87,8 @@ async def send_message(
     except ChatError as error:
         if error.code == ERRORS.NOT_FOUND.code:
             raise await missing(chat, caller, place) from error
+        if error.code == ERRORS.NOT_MEMBER.code:  # with the channel itself, perhaps
+            await access_channel(chat, caller, place.service_sid, place.sid)
         raise
 
 
