@@ -25,6 +25,7 @@ from hubbub.realtime.commands import routes as commands
 from hubbub.realtime.gateway import Gateway
 from hubbub.realtime.healing import Healing
 from hubbub.realtime.hub import Hub
+from hubbub.realtime.presence import Presence
 from hubbub.realtime.sync import reading, subscriptions
 from hubbub.realtime.tunnel import Route
 from hubbub.resources.accounts import sql as accounts
@@ -37,6 +38,7 @@ from hubbub.resources.media import routes as media
 from hubbub.resources.members import routes as members
 from hubbub.resources.messages import routes as messages
 from hubbub.resources.messages.actions import write_drafts
+from hubbub.resources.mutations import actions as mutations
 from hubbub.resources.roles import routes as roles
 from hubbub.resources.services import routes as services
 from hubbub.resources.tokens.actions import authenticate_anyone
@@ -147,15 +149,26 @@ def build_app(chat: Chat) -> "App":
     hub = Hub(chat)
     routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub), *commands.routes(hub)]
     gateway = Gateway(chat, routes)
-    return App(chat, metrics, Router([*endpoints, *own]), gateway, Healing(hub))
+    presence = Presence(chat)
+    gateway.opened.append(presence.opened)
+    return App(chat, metrics, Router([*endpoints, *own]), gateway, presence, Healing(hub))
 
 
 class App:
     """Answers requests; sweeps and delivers beside them."""
 
-    def __init__(self, chat: Chat, metrics: Metrics, router: Router, gateway: Gateway, healing: Healing) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        metrics: Metrics,
+        router: Router,
+        gateway: Gateway,
+        presence: Presence,
+        healing: Healing,
+    ) -> None:
         self.gateway = gateway
         self._healing = healing
+        self._presence = presence
         self._chat = chat
         self._metrics = metrics
         self._find = router.find
@@ -193,6 +206,8 @@ class App:
         yield self.gateway.keep_checking()
         yield chat.bus.run()
         yield self._healing.run()
+        yield self._presence.run(alone=isinstance(database, SQLite))
+        yield mutations.keep_purging(chat)
 
 
 class Live:
