@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -27,7 +27,7 @@ class Watch:
         self.told: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
         world.chat.bus.listen(self._hear)
 
-    def _hear(self, batch: list[Emitted]) -> None:
+    def _hear(self, batch: Sequence[Emitted]) -> None:
         for emitted in batch:
             if emitted.event is USER_REACHED and emitted.record.service == self.world.service.key:
                 self.told.put_nowait((emitted.record.identity, bool(emitted.record.is_online)))
