@@ -10,9 +10,11 @@ import msgspec
 
 from hubbub.app import open_chat
 from hubbub.chat import Caller, Chat
+from hubbub.realtime.commands.command import Repeats
 from hubbub.realtime.connection import Connection
 from hubbub.realtime.hub import Hub
 from hubbub.realtime.packets import Packet, decode
+from hubbub.realtime.session_list import items as session_list
 from hubbub.realtime.sync import reading, subscriptions
 from hubbub.realtime.tunnel import Request, Tunnel
 from hubbub.resources.channels import actions as channels
@@ -143,7 +145,7 @@ class World:
         self.caller = caller
         self.service = service
         self.hub = Hub(chat)
-        self.tunnel = Tunnel([*reading.routes(), *subscriptions.routes(self.hub)])
+        self.tunnel = Tunnel([*reading.routes(), *subscriptions.routes(self.hub), *session_list.routes(Repeats())])
 
     async def settle(self) -> None:
         """Let everything happen that is about to: what the hub reads, and then the turns that tell it."""

@@ -50,10 +50,15 @@ async def access_conversation(command: Command) -> Channel:
     )
 
 
-async def fetched(command: Command, channel: Channel, status: int = 200) -> Reply:
-    """The answer with one conversation as it is to the user."""
+async def described(command: Command, channel: Channel) -> dict[str, Any]:
+    """The conversation as it is to the user."""
     mine = await members.get_user_channel(command.chat.database, command.user.key, channel.key)
-    return answer(status, wire(channel) | mine_wire(mine))
+    return wire(channel) | mine_wire(mine)
+
+
+async def fetched(command: Command, channel: Channel, status: int = 200) -> Reply:
+    """The answer with one conversation."""
+    return answer(status, await described(command, channel))
 
 
 async def shown(command: Command, subject: str) -> Reply:  # noqa: ARG001 - the path has it
@@ -83,6 +88,12 @@ async def create_conversation(command: Command) -> Reply:
 @commands.get("/Conversations")
 async def list_conversations(command: Command) -> Reply:
     """The public ones."""
+    conversations, meta = await public_page(command)
+    return answer(200, {"conversations": conversations, "meta": meta})
+
+
+async def public_page(command: Command) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The page that is asked for, and what there is beside it."""
     asked = window(command)
     service = await access_service(command.chat, command.caller, command.service_sid)
     found = await actions.list_channels(command.chat, command.caller, service, [], asked)
@@ -91,8 +102,7 @@ async def list_conversations(command: Command) -> Reply:
     known = {each.channel: each for each in mine}
     near = tokens(asked, found)
     meta = {"page_size": asked.size, "previous_token": near.previous, "next_token": near.next}
-    listed = [wire(channel) | mine_wire(known.get(channel.key)) for channel in found.rows]
-    return answer(200, {"conversations": listed, "meta": meta})
+    return [wire(channel) | mine_wire(known.get(channel.key)) for channel in found.rows], meta
 
 
 @commands.get("/Conversations/{ConversationSid}")

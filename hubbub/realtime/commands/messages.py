@@ -16,6 +16,7 @@ from hubbub.resources.channels.model import Place
 from hubbub.resources.members.sql import get_member_by_identity
 from hubbub.resources.messages import actions
 from hubbub.resources.messages.model import Message
+from hubbub.web.params import LARGEST_INTEGER
 
 commands = Commands()
 COLLECTION = "/Conversations/{ConversationSid}/Messages"
@@ -40,9 +41,18 @@ async def locate(command: Command) -> Place:
 
 
 async def access(command: Command) -> tuple[Place, Message]:
-    """Raises ERRORS.NOT_FOUND, or ERRORS.NOT_MEMBER."""
+    """By SID, or by index as the older SDKs do. Raises ERRORS.NOT_FOUND, or ERRORS.NOT_MEMBER."""
     place = await locate(command)
-    return place, await actions.access_message(command.chat, command.caller, place, command.path["sid"])
+    name = command.path["sid"]
+    key = as_index(name) if name.isdecimal() else name
+    return place, await actions.access_message(command.chat, command.caller, place, key)
+
+
+def as_index(text: str) -> int:
+    """Raises ERRORS.NOT_FOUND for one that no message can have."""
+    if not text.isascii() or len(text) > len(str(LARGEST_INTEGER)) or int(text) > LARGEST_INTEGER:
+        raise ERRORS.NOT_FOUND()
+    return int(text)
 
 
 async def told(command: Command, status: int, place: Place, message: Message) -> Reply:

@@ -1,5 +1,7 @@
 """The user's own channels, and what each is to the user: read horizon, unread messages, notification level."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 
@@ -33,6 +35,12 @@ async def access_mine(command: Command) -> tuple[UserChannel, Channel]:
 
 @commands.get("/MyConversations")
 async def list_mine(command: Command) -> Reply:
+    conversations, meta = await my_page(command)
+    return answer(200, {"conversations": conversations, "meta": meta})
+
+
+async def my_page(command: Command) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The page that is asked for, and what there is beside it."""
     asked = window(command, MOST)
     found = await actions.list_user_channels(command.chat, command.caller, command.user, asked)
     keys = [mine.channel for mine in found.rows]
@@ -40,8 +48,7 @@ async def list_mine(command: Command) -> Reply:
     known = {channel.key: channel for channel in await channels.channels_by_key(command.chat.database, keys, shared)}
     near = tokens(asked, found)
     meta = {"page_size": asked.size, "next_token": near.next, "previous_token": near.previous}
-    listed = [wire(known[mine.channel]) | mine_wire(mine) for mine in found.rows if mine.channel in known]
-    return answer(200, {"conversations": listed, "meta": meta})
+    return [wire(known[mine.channel]) | mine_wire(mine) for mine in found.rows if mine.channel in known], meta
 
 
 @commands.get("/MyConversations/{ConversationSid}")

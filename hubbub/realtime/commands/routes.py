@@ -14,6 +14,7 @@ from hubbub.realtime.commands import (
 )
 from hubbub.realtime.commands.command import Repeats
 from hubbub.realtime.hub import Hub
+from hubbub.realtime.session_list.routes import routes as session_list
 from hubbub.realtime.tunnel import Route
 
 NOUNS = (
@@ -31,4 +32,5 @@ NOUNS = (
 
 def routes(hub: Hub) -> list[Route]:
     repeats = Repeats()
-    return [route for noun in NOUNS for route in noun.commands.routes(repeats)] + typing_indicator.routes(hub)
+    named = [route for noun in NOUNS for route in noun.commands.routes(repeats)]
+    return [*named, *typing_indicator.routes(hub), *session_list(repeats)]

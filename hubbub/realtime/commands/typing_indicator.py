@@ -32,4 +32,5 @@ async def indicate(hub: Hub, connection: "Connection", request: Request, path: d
 
 
 def routes(hub: Hub) -> list[Route]:
-    return [("aim", "POST", VERSION + "/typing", partial(indicate, hub))]
+    """The second is the one place that the older SDKs know."""
+    return [("aim", "POST", path, partial(indicate, hub)) for path in (VERSION + "/typing", "/v1/typing")]

@@ -32,9 +32,9 @@ async def access(command: Command) -> User:
 
 @commands.get("/Users")
 async def list_users(command: Command) -> Reply:
-    """Those who are in the channel. There is no list of all."""
+    """Those who are in the channel, which the older SDKs call by another name. There is no list of all."""
     asked = window(command)
-    name = command.param("ConversationSid")
+    name = command.param("ConversationSid") or command.param("ChannelSid")
     if not name:
         raise ERRORS.INVALID_PARAMETER(name="ConversationSid")
     channel = await access_channel(command.chat, command.caller, command.service_sid, name)

@@ -1,13 +1,14 @@
 """From a name to an object that the client may read: loading it is being allowed to.
 
 Who may read what is said here and nowhere else: a channel's document whoever sees the channel, its messages and its
-roster the members, a user's info the whole service, a user's channels that user alone (`objects.find`).
+roster the members, a user's info the whole service, a user's channels and session list that user alone
+(`objects.find`).
 """
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubbub.errors import ERRORS
-from hubbub.realtime.sync.objects import CHANNEL, INFO, MY_CHANNELS, Object, Part, Type, find
+from hubbub.realtime.sync.objects import CHANNEL, SESSION, Object, Part, Type, find
 from hubbub.resources.channels import sql as channels
 from hubbub.resources.channels.model import Seen
 from hubbub.resources.users import sql as users
@@ -26,6 +27,8 @@ class Opened(NamedTuple):
 
     @property
     def revision(self) -> int:
+        if self.object.part is SESSION:
+            return 0  # it keeps nothing: whoever opens it is at its beginning
         if self.seen is not None:
             return self.seen.channel.last_revision
         return self.owner.last_revision
@@ -57,7 +60,7 @@ async def open_object(connection: "Connection", type_: Type, name: str) -> Opene
 async def open_objects(connection: "Connection", wanted: list[Object]) -> dict[Object, Opened]:
     """Those that may be read, with one statement for all channels and one for all users."""
     channel_sids = list({each.owner for each in wanted if each.part.owner == "CH"})
-    user_sids = list({each.owner for each in wanted if each.part in {INFO, MY_CHANNELS}})
+    user_sids = list({each.owner for each in wanted if each.part.owner == "US"})
     seen: dict[str, Seen] = {}
     known: dict[str, User] = {}
     reader, service, identity = connection.chat.database, connection.user.service, connection.user.identity

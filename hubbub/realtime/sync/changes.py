@@ -12,6 +12,7 @@ from hubbub.resources.members.model import MyChannel, RosterItem
 from hubbub.resources.messages.sql import ReadMessage
 
 ADDED, UPDATED, REMOVED, GONE = "item_added", "item_updated", "item_removed", "removed"
+CONTEXT = "context_updated"  # of a session list
 PROTOCOL = 4
 REPLAYED = "twilio.sync.event"
 
@@ -91,7 +92,7 @@ def event(of: Object, change: Change) -> dict[str, Any]:
             body["item_revision"] = str(change.id)
         body["item_data"] = change.data
     elif change.data is not None:
-        body["document_data"] = change.data
+        body["context_data" if change.verb == CONTEXT else "document_data"] = change.data
     return body
 
 

@@ -7,6 +7,7 @@ A client subscribes again after a reconnect by SID alone, so each SID can be rea
     CH….roster      map       MP and the channel's digits
     US….info        map       MP and the user's digits
     US….myChannels  map       MP and the user's digits reversed; only its owner can open it
+    US….session     list      ES and the user's digits; likewise
 """
 
 from typing import NamedTuple
@@ -51,7 +52,8 @@ MESSAGES = Part("messages", LIST, "CH", "messages")
 ROSTER = Part("roster", MAP, "CH", "roster")
 MY_CHANNELS = Part("my_channels", MAP, "US", "myChannels")
 INFO = Part("info", MAP, "US", "info")
-PARTS = {part.name: part for part in (CHANNEL, MESSAGES, ROSTER, MY_CHANNELS, INFO)}
+SESSION = Part("session", LIST, "US", "session")  # where the older SDKs put their commands: see session_list
+PARTS = {part.name: part for part in (CHANNEL, MESSAGES, ROSTER, MY_CHANNELS, INFO, SESSION)}
 BY_SUFFIX = {(part.type, part.suffix): part for part in PARTS.values()}
 
 
@@ -86,7 +88,7 @@ def find(type_: Type, name: str, user_sid: str) -> list[Object]:
         return by_digits(type_, name[2:], user_sid)
     owner, _, suffix = name.partition(".")
     part = BY_SUFFIX.get((type_, suffix))
-    if part is None or not is_sid(owner, part.owner) or (part is MY_CHANNELS and owner != user_sid):
+    if part is None or not is_sid(owner, part.owner) or (part in {MY_CHANNELS, SESSION} and owner != user_sid):
         return []
     return [Object(part, owner)]
 
@@ -95,7 +97,7 @@ def by_digits(type_: Type, digits: str, user_sid: str) -> list[Object]:
     if type_ is DOCUMENT:
         return [Object(CHANNEL, f"CH{digits}")]
     if type_ is LIST:
-        return [Object(MESSAGES, f"CH{digits}")]
+        return [Object(SESSION, user_sid) if digits == user_sid[2:] else Object(MESSAGES, f"CH{digits}")]
     if digits[::-1] == user_sid[2:]:
         return [Object(MY_CHANNELS, user_sid)]
     if digits == user_sid[2:]:

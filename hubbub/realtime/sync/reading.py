@@ -4,10 +4,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubbub.dates import iso_milliseconds
+from hubbub.realtime.session_list.context import session_context
 from hubbub.realtime.sync.access import Opened, check_no_write, open_object
 from hubbub.realtime.sync.changes import encode
 from hubbub.realtime.sync.items import channel_data, info_items, member_data, message_data, my_channel_data
-from hubbub.realtime.sync.objects import DOCUMENT, INFO, LIST, MAP, MESSAGES, ROSTER, TYPES, Type
+from hubbub.realtime.sync.objects import DOCUMENT, INFO, LIST, MAP, MESSAGES, ROSTER, SESSION, TYPES, Type
 from hubbub.realtime.sync.pages import Read, Window, as_key, first, page, window
 from hubbub.realtime.tunnel import Reply, Request, Route
 from hubbub.resources.members import sql as members
@@ -60,9 +61,10 @@ async def read_item(type_: Type, connection: "Connection", request: Request, pat
 
 
 async def read_context(connection: "Connection", request: Request, path: dict[str, str]) -> Reply:  # noqa: ARG001
-    """No list of ours has one."""
+    """Only the session list has one."""
     opened = await open_object(connection, LIST, path["name"])
-    return Reply(200, encode({"data": {}, "last_event_id": opened.revision}))
+    context = await session_context(connection) if opened.object.part is SESSION else {}
+    return Reply(200, encode({"data": context, "last_event_id": opened.revision}))
 
 
 async def refuse(connection: "Connection", request: Request, path: dict[str, str]) -> Reply:  # noqa: ARG001
@@ -125,6 +127,8 @@ def reader_of(reader: Reader, opened: Opened) -> Read:
         return partial(roster_of, reader, opened.channel.channel.key)
     if part is INFO:
         return partial(info_of, opened)
+    if part is SESSION:
+        return read_nothing
     return partial(my_channels_of, reader, opened.owner.key)
 
 
@@ -174,8 +178,13 @@ async def info_of(opened: Opened, bound: Any, most: int, inclusive: bool, descen
     return items[:most]
 
 
+async def read_nothing(bound: Any, most: int, inclusive: bool, descending: bool) -> list[Item]:  # noqa: ARG001
+    """A session list keeps no items: each is answered as it comes."""
+    return []
+
+
 def routes() -> list[Route]:
-    """Reading, and the refusal of every write."""
+    """Reading, and the refusal of every write; `session_list` has the two that an app may do."""
     found: list[Route] = [("cds", "GET", "/v3/Lists/{Name}/Context", read_context)]
     for type_ in TYPES.values():
         base = f"/v3/{type_.folder}"
@@ -186,4 +195,5 @@ def routes() -> list[Route]:
             found.append(("cds", "GET", base + "/{Name}/Items/{Key}", partial(read_item, type_)))
             writable += [base + "/{Name}/Items", base + "/{Name}/Items/{Key}"]
         found += [("cds", method, path, refuse) for path in writable for method in ("POST", "PUT", "DELETE")]
+    found.remove(("cds", "POST", "/v3/Lists/{Name}/Items", refuse))
     return found

@@ -5,6 +5,7 @@ now on, then the rows are read, then the client is told what they say, that it i
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,11 +14,12 @@ import msgspec
 from hubbub.errors import ERRORS, ChatError
 from hubbub.realtime.connection import notification_frame
 from hubbub.realtime.hub import Hub
+from hubbub.realtime.session_list.context import missed_context
 from hubbub.realtime.sync.access import Opened, open_objects
 from hubbub.realtime.sync.changes import PROTOCOL, REPLAYED, Change, encode, replayed
 from hubbub.realtime.sync.listeners import Hold
 from hubbub.realtime.sync.missed import Missed, missed
-from hubbub.realtime.sync.objects import TYPES, Object, by_digits
+from hubbub.realtime.sync.objects import SESSION, TYPES, Object, by_digits
 from hubbub.realtime.tunnel import Reply, Request, Route
 from hubbub.sids import is_sid
 
@@ -52,7 +54,14 @@ class Ready(NamedTuple):
     missed: Missed
 
 
-Outcome = Ready | ChatError | None  # None: cancelled meanwhile
+class Unheld(NamedTuple):
+    """A subscription to a session list: its client alone hears of it, from whichever node it gives its commands to."""
+
+    opened: Opened
+    missed: Missed
+
+
+Outcome = Ready | Unheld | ChatError
 
 decode = msgspec.json.Decoder(Body).decode
 decode_number = msgspec.json.Decoder(int | float).decode
@@ -64,7 +73,7 @@ async def subscribe(hub: Hub, connection: "Connection", request: Request, path: 
     later = asyncio.get_running_loop().call_soon
     if body.action == "cancel":
         for wanted in body.requests:
-            for candidate in candidates(connection, wanted):
+            for candidate in heard(candidates(connection, wanted)):
                 hub.cancel(connection, candidate)
         later(tell_cancelled, connection, body)
     else:
@@ -91,6 +100,11 @@ def candidates(connection: "Connection", wanted: Wanted) -> list[Object]:
     if type_ is None or not is_sid(wanted.object_sid, type_.prefix):
         return []
     return by_digits(type_, wanted.object_sid[2:], connection.user.sid)
+
+
+def heard(objects: Iterable[Object]) -> list[Object]:
+    """Those of which the hub tells."""
+    return [each for each in objects if each.part is not SESSION]
 
 
 class Establishing:
@@ -121,13 +135,15 @@ class Establishing:
     async def _open(self, objects: list[Object]) -> None:
         """Hold first, then read."""
         if objects:
-            self._holds |= {each: self._hub.hold(self._connection, each) for each in objects}
+            self._holds |= {each: self._hub.hold(self._connection, each) for each in heard(objects)}
             self._opened |= await open_objects(self._connection, objects)
 
     async def _ready(self, wanted: Wanted, possible: list[Object]) -> Outcome:
         opened = next((self._opened[each] for each in possible if each in self._opened), None)
         if opened is None:
             return TYPES[wanted.object_type].missing() if wanted.object_type in TYPES else ERRORS.NOT_FOUND()
+        if opened.object.part is SESSION:
+            return Unheld(opened, await missed_context(self._connection, wanted.last_event_id))
         hold = self._holds[opened.object]
         if hold is None:
             return ERRORS.TOO_MANY_SUBSCRIPTIONS()
@@ -148,7 +164,9 @@ def tell_established(hub: Hub, connection: "Connection", body: Body, outcomes: l
     for wanted, outcome in zip(body.requests, outcomes, strict=True):
         if isinstance(outcome, Ready):
             room -= tell_one(hub, connection, body, wanted, outcome, room)
-        elif outcome is not None:
+        elif isinstance(outcome, Unheld):
+            tell_missed(connection, body, wanted, outcome.opened, outcome.missed, room)
+        else:
             connection.write_frame(refused(body, wanted, outcome))
 
 
@@ -163,19 +181,27 @@ def tell_one(hub: Hub, connection: "Connection", body: Body, wanted: Wanted, rea
         hub.release(hold)
         connection.write_frame(refused(body, wanted, opened.object.part.type.missing()))
         return 0
-    frames, complete = replay(opened.object, ready.missed.changes, body.correlation_id, room)
-    complete = complete and ready.missed.complete
-    told: dict[str, object] = {
-        "replay_status": "completed" if complete else "interrupted",
-        "last_event_id": ready.missed.revision,
-    }
-    connection.write_frame(b"".join([*frames, frame_of(body, "subscription_established", wanted, told)]))
+    size, complete = tell_missed(connection, body, wanted, opened, ready.missed, room)
     if complete:
         hold.of.topic.load(opened)
         hold.of.settle(hold, ready.missed.revision)
     else:
         hub.release(hold)
-    return sum(len(frame) for frame in frames)
+    return size
+
+
+def tell_missed(
+    connection: "Connection", body: Body, wanted: Wanted, opened: Opened, missed: Missed, room: int
+) -> tuple[int, bool]:
+    """What was missed, as far as there is room, and where the subscription stands. Bytes, and whether that is all."""
+    frames, complete = replay(opened.object, missed.changes, body.correlation_id, room)
+    complete = complete and missed.complete
+    told: dict[str, object] = {
+        "replay_status": "completed" if complete else "interrupted",
+        "last_event_id": missed.revision,
+    }
+    connection.write_frame(b"".join([*frames, frame_of(body, "subscription_established", wanted, told)]))
+    return sum(len(frame) for frame in frames), complete
 
 
 def replay(of: Object, changes: list[Change], correlation_id: msgspec.Raw, room: int) -> tuple[list[bytes], bool]:

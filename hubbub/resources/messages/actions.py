@@ -36,10 +36,10 @@ from hubbub.storage.database import Transaction
 from hubbub.storage.pages import Slice, Window
 
 
-async def access_message(chat: Chat, caller: Caller, place: Place, sid: str) -> Message:
+async def access_message(chat: Chat, caller: Caller, place: Place, sid_or_index: str | int) -> Message:
     """Raises ERRORS.SERVICE_NOT_FOUND or ERRORS.NOT_FOUND, or ERRORS.NOT_MEMBER to an end user who is none."""
     await allow_reading(chat, caller, place)
-    message = await sql.get_message(chat.database, place.key, sid)
+    message = await sql.get_message(chat.database, place.key, sid_or_index)
     if message is None:
         raise await missing(chat, caller, place)
     return message

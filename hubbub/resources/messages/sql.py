@@ -12,11 +12,13 @@ OF_CHANNEL = {
     for order in ("asc", "desc")
 }
 
-BY_SID = (
+THERE = (
     f"SELECT {columns(Message, 'm')} FROM messages m JOIN channels c ON c.key = m.channel "
     "JOIN services s ON s.key = c.service "
-    "WHERE m.channel = $1 AND m.sid = $2 AND m.deleted = 0 AND c.deleted = 0 AND s.deleted = 0"
+    "WHERE m.channel = $1 AND m.deleted = 0 AND c.deleted = 0 AND s.deleted = 0"
 )
+BY_SID = f"{THERE} AND m.sid = $2"
+BY_INDEX = f'{THERE} AND m."index" = $2'
 
 
 KEEP_ADDED = "added = COALESCE(added, revision)"  # of a new message it is NULL, and stays so until it changes
@@ -101,9 +103,9 @@ async def add_messages(tx: Transaction, messages: list[Message]) -> None:
     await tx.execute_many(insert("messages", Message), [stored(message) for message in messages])
 
 
-async def get_message(reader: Reader, channel: int, sid: str) -> Message | None:
+async def get_message(reader: Reader, channel: int, sid_or_index: str | int) -> Message | None:
     """None also when the channel or its service is gone."""
-    row = await reader.fetch_one(BY_SID, channel, sid)
+    row = await reader.fetch_one(BY_INDEX if isinstance(sid_or_index, int) else BY_SID, channel, sid_or_index)
     return Message(*row) if row else None
 
 
