@@ -144,7 +144,7 @@ async def test_reachability_ends_with_the_connection(
         async with phone(server, signer, sid, "alice") as alice:
             info = (await alice.do("GET", "/Configuration"))["sync_objects"]["my_user_info"]
             async with asyncio.timeout(PATIENCE):
-                while not (await bob.do("GET", "/Users/alice"))["is_online"]:
+                while not (await bob.do("GET", "/Users/alice"))["is_online"]:  # noqa: ASYNC110 - REST has no event
                     await asyncio.sleep(0.02)
             await bob.subscribe(info)
 
