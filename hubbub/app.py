@@ -199,7 +199,8 @@ class App:
         database, settings, clock = chat.database, chat.settings, chat.clock
         assert isinstance(outbox, Outbox)
         ledger = Ledger(database, self._metrics, clock, kept=settings.deliveries_kept_hours > 0)
-        dispatcher = Dispatcher(database, outbox, Messenger(database, chat.vault, sender), ledger, clock)
+        messenger = Messenger(database, chat.vault, sender)
+        dispatcher = Dispatcher(database, outbox, messenger, ledger, clock, settings.node_lease_seconds * 1000)
         yield dispatcher.run(alone=isinstance(database, SQLite))
         yield keep_purging(database, settings, clock)
         yield keep_sweeping(chat)

@@ -106,6 +106,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliveries_failed_days: Annotated[
         int, Meta(ge=1, description="Days for which a webhook that was refused or given up can be shown and replayed.")
     ] = 30
+    node_lease_seconds: Annotated[
+        int,
+        Meta(
+            ge=3,
+            description="Seconds after which other nodes on the same PostgreSQL send the webhooks that a silent node "
+            "had taken; the nodes' clocks must agree to well within it.",
+        ),
+    ] = 30
     studio_flows: Annotated[
         str,
         Meta(

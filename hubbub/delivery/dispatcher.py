@@ -26,8 +26,7 @@ from hubbub.storage.database import Contention, Database
 log = logging.getLogger("hubbub.delivery")
 
 POLL_SECONDS = 1.0
-LEASE = 30_000
-RENEWAL = 5_000
+RENEWALS = 6  # in the time of a lease
 LANE_DEPTH = 32
 MOST_HELD = 10_000
 MOST_RETRIES = 500
@@ -38,18 +37,34 @@ SHORT_PAUSE = 3_000
 LONGEST_PAUSE = 60 * MINUTE
 
 
+class LeaseOver(Exception):  # noqa: N818 - a fact, not a fault
+    """What this node had taken may be another's by now."""
+
+    def __str__(self) -> str:
+        return "this node has not told for too long that it lives"
+
+
 class Dispatcher:
     """One for each serving process. It is a node: what it has taken, no other node sends."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, messenger: Messenger, ledger: Ledger, clock: Callable[[], int]
+        self,
+        database: Database,
+        outbox: Outbox,
+        messenger: Messenger,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        lease: int,
     ) -> None:
+        """`lease` is the milliseconds for which the others take a node for alive that they hear nothing of."""
         self.node = 0
         self._database = database
         self._outbox = outbox
         self._messenger = messenger
         self.ledger = ledger
         self._clock = clock
+        self._lease = lease
+        self._renewal = lease // RENEWALS
         self._renewed = 0
         self._alone = False
         self._doubtful = False
@@ -77,8 +92,10 @@ class Dispatcher:
     def take(self, deliveries: list[Delivery]) -> None:
         """Send what this node has taken, after what is in its lane already.
 
-        What was taken under a name that it has given up meanwhile is free in the table.
+        What was taken under a name that it has given up meanwhile is free in the table, or found there as lost.
         """
+        if self._outbox.dispatcher is not self:  # it is giving up its name
+            return
         for delivery in deliveries:
             if delivery.node != self.node:
                 continue
@@ -127,18 +144,28 @@ class Dispatcher:
     async def _keep_node(self) -> None:
         """Be a node that is alive, and free what the dead ones had taken."""
         moment = self._clock()
-        if self.node and not self._doubtful and (self._alone or moment - self._renewed < RENEWAL):
+        if self.node and not self._doubtful and (self._alone or 0 <= moment - self._renewed < self._renewal):
             return
         if self.node and not self._doubtful:
             async with self._database.transaction() as tx:
-                kept = await sql.keep_node(tx, self.node, moment + LEASE)
-            self._doubtful = not kept
+                kept = await sql.keep_node(tx, self.node, moment + self._lease)
+            if not kept:
+                self._doubtful = True
         if self.node and self._doubtful:
             await self._leave()
         if not self.node:
             await self._join(moment)
         self._renewed = moment
+        if not self._alone:
+            await self._free_others(moment)
+
+    async def _free_others(self, moment: int) -> None:
         for node in await sql.dead_nodes(self._database, moment):
+            async with self._database.transaction() as tx:
+                if await sql.end_node(tx, node, moment):
+                    await sql.remove_node(tx, node)
+                    log.warning("node %s is gone: what it had taken is free", node)
+        for node in await sql.lost_nodes(self._database, moment):
             await self._remove(node)
 
     async def _join(self, moment: int) -> None:
@@ -146,7 +173,7 @@ class Dispatcher:
         for node in others:
             await self._remove(node)
         async with self._database.transaction() as tx:
-            self.node = await sql.add_node(tx, moment + (LEASE if not self._alone else 1 << 60))
+            self.node = await sql.add_node(tx, moment + (self._lease if not self._alone else 1 << 60))
         self.ledger.node = self.node
         self._doubtful = False
         self._outbox.dispatcher = self
@@ -158,6 +185,10 @@ class Dispatcher:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._lanes.clear()  # a task that was cancelled before it had begun has not tidied up
+        self._held = self._retries = 0
+        for hook in self._hooks.values():
+            hook.busy = 0
         await self.ledger.write_all()
         await self._remove(self.node)
         self.node = 0
@@ -196,16 +227,21 @@ class Dispatcher:
 
     async def _take(self, lanes: list[str]) -> None:
         """The first of each lane."""
-        taken: list[Delivery] = []
+        taken: dict[str, list[Delivery]] = {}
         try:
             async with self._database.transaction() as tx:
                 for name in lanes:
                     most = 1 if self._hook(name[:SID_LENGTH]).failing else LANE_DEPTH
-                    taken += await sql.take_lane(tx, self.node, name, most)
+                    taken[name] = await sql.take_lane(tx, self.node, name, most)
+        except Contention:
+            raise
         except BaseException:
             self.doubt()
             raise
-        self.take(taken)
+        for name, deliveries in taken.items():
+            self.take(deliveries)
+            if len(deliveries) == LANE_DEPTH and (lane := self._lanes.get(name)) is not None:
+                lane.behind = True
 
     async def _take_retries(self) -> None:
         room = MOST_RETRIES - self._retries
@@ -215,6 +251,8 @@ class Dispatcher:
         try:
             async with self._database.transaction() as tx:
                 due = await sql.take_retries(tx, self.node, moment, room)
+        except Contention:
+            raise
         except BaseException:
             self.doubt()
             raise
@@ -241,8 +279,14 @@ class Dispatcher:
                 else:
                     lane.behind = False
                     await self._take([lane.name])
-        except (ChatError, Contention) as error:
+        except Contention as error:
             log.warning("deliveries wait for the database: %s", error)
+        except (ChatError, LeaseOver) as error:
+            log.warning("deliveries wait for the database: %s", error)
+            self.doubt()
+        except Exception:  # what nobody thought of: they are looked for under a new name
+            log.exception("sending the deliveries of a lane failed and will be tried again")
+            self.doubt()
         finally:
             self._held -= len(lane.waiting)
             lane.hook.busy -= 1
@@ -252,22 +296,30 @@ class Dispatcher:
         try:
             await refresh(self._database, self._outbox.flows, delivery)
             await self._send(delivery, hook)
-        except (ChatError, Contention):
+        except (ChatError, Contention, LeaseOver):
+            self.doubt()
+        except Exception:  # likewise
+            log.exception("retrying the delivery %s failed and will be tried again", delivery.sid)
             self.doubt()
         finally:
             hook.busy -= 1
             self._retries -= 1
 
     async def _send(self, delivery: Delivery, hook: Hook) -> None:
-        """Try, retry fast where the hook says so, and have the result written down."""
+        """Try, retry fast where the hook says so, and have the result written down.
+
+        Raises LeaseOver, or ERRORS.UNAVAILABLE while the database is away.
+        """
         await hook.enter()
-        answered = False
+        answered = None
         try:
             pairs = decode_pairs(delivery.parameters)
             tries = 1 if delivery.state == RETRYING else 1 + delivery.retry_count
             for n in range(tries):
                 if n:
                     await asyncio.sleep(FAST_GAPS[n - 1])
+                if not self._is_alive():
+                    raise LeaseOver
                 delivery.attempts += 1
                 result = await self._attempt(delivery, pairs)
                 answered = not again_at_once(result)
@@ -287,11 +339,17 @@ class Dispatcher:
             )
         except (Blocked, Unreachable, TimedOut) as error:
             return error
+        except ChatError:  # the account's token cannot be read: nothing was tried
+            raise
         except Exception as error:
             log.exception("sending the delivery %s failed", delivery.sid)
             return Unreachable(f"It could not be sent: {error!r}.")
 
     # Small things.
+
+    def _is_alive(self) -> bool:
+        """Whether the others still know that this node lives, by the end of a request that begins now."""
+        return self._alone or 0 <= self._clock() - self._renewed < self._lease - self._renewal
 
     def _hook(self, sid: str) -> Hook:
         hook = self._hooks.get(sid)
@@ -300,9 +358,10 @@ class Dispatcher:
         return hook
 
     def _forget_hooks(self) -> None:
-        """Those that do well and have nothing to do."""
-        idle = [sid for sid, hook in self._hooks.items() if not (hook.busy or hook.flying or hook.failures)]
-        for sid in idle:
+        """Those that do well and have nothing to do; when there are many, also those that fail."""
+        many = len(self._hooks) > MOST_HELD
+        idle = [sid for sid, hook in self._hooks.items() if not (hook.busy or hook.flying)]
+        for sid in [sid for sid in idle if many or not self._hooks[sid].failures]:
             del self._hooks[sid]
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -40,13 +40,13 @@ class Hook:
             await turn
         self.flying += 1
 
-    def leave(self, *, answered: bool) -> None:
-        """Give the turn back and say how it went."""
+    def leave(self, *, answered: bool | None) -> None:
+        """Give the turn back and say how it went; None when the receiver had no say in it."""
         self.flying -= 1
         if answered:
             self.failures = 0
             self.room = min(self.room + 1, WIDEST_ROOM)
-        else:
+        elif answered is not None:
             self.failures += 1
             self.room = max(self.room // 2, 1)
         free = self.room - self.flying

@@ -18,7 +18,7 @@ FREE_LANES = """
                   WHERE d.state = 'waiting' AND d.node IS NULL AND d.lane = free.lane ORDER BY d.revision LIMIT 1)
     FROM free WHERE lane IS NOT NULL"""
 
-TAKE_LANE = f"""
+TAKE_FIRST = f"""
     UPDATE deliveries SET node = $1 WHERE sid IN (
         SELECT sid FROM deliveries WHERE lane = $2 AND state = 'waiting' AND node IS NULL ORDER BY revision LIMIT $3)
     AND state = 'waiting' AND node IS NULL AND NOT EXISTS (
@@ -41,7 +41,12 @@ async def add_deliveries(tx: Transaction, deliveries: list[Delivery]) -> None:
 
 
 async def lanes_of_others(tx: Transaction, node: int, lanes: list[str]) -> set[str]:
-    """Which of the lanes hold something waiting that this node has not taken: it comes first."""
+    """Which of the lanes hold something waiting that this node has not taken: it comes first.
+
+    The caller holds the row of the lanes' channel or user, so all that comes before its own is committed and seen,
+    and nothing becomes waiting again. What another transaction is taking meanwhile still looks free, and what
+    another is settling still looks taken: both only make the answer longer.
+    """
     rows = ", ".join(f"(${n})" for n in range(2, len(lanes) + 2))
     found = await tx.fetch_all(
         f"SELECT v.column1 FROM (VALUES {rows}) AS v WHERE "
@@ -60,9 +65,17 @@ async def free_lanes(reader: Reader) -> list[tuple[str, int]]:
 
 
 async def take_lane(tx: Transaction, node: int, lane: str, most: int) -> list[Delivery]:
-    """The first of a lane for this node, in order; none while another node has some of it."""
-    taken = [Delivery(*row) for row in await tx.fetch_all(TAKE_LANE, node, lane, most)]
-    return sorted(taken, key=lambda delivery: delivery.revision)
+    """The first of a lane for this node, in order; none while another node has some of it.
+
+    Two statements, for on PostgreSQL each sees what was committed before it began: the first one takes the head alone,
+    which only one of several nodes gets, and as long as its row is locked nobody else takes anything of the lane.
+    A single one would judge by what it saw before it waited for another node's commit, and take what comes behind
+    that node's: it has skipped the rows that were taken from under it, not its idea that the lane was nobody's.
+    """
+    taken = await tx.fetch_all(TAKE_FIRST, node, lane, 1)
+    if taken and most > 1:
+        taken += await tx.fetch_all(TAKE_FIRST, node, lane, most - 1)
+    return sorted([Delivery(*row) for row in taken], key=lambda delivery: delivery.revision)
 
 
 async def take_retries(tx: Transaction, node: int, moment: int, most: int) -> list[Delivery]:
@@ -128,8 +141,25 @@ async def dead_nodes(reader: Reader, moment: int) -> list[int]:
     return [row[0] for row in await reader.fetch_all("SELECT key FROM nodes WHERE alive_until < $1", moment)]
 
 
+async def lost_nodes(reader: Reader, moment: int) -> list[int]:
+    """Nodes that are gone and have something all the same: it was committed after what they had was set free."""
+    sql = (
+        "SELECT DISTINCT node FROM deliveries d WHERE state = 'waiting' AND node IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.key = d.node) UNION "
+        "SELECT DISTINCT node FROM deliveries d WHERE state = 'retrying' AND due <= $1 AND node IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.key = d.node)"
+    )
+    return [row[0] for row in await reader.fetch_all(sql, moment)]
+
+
 async def all_nodes(reader: Reader) -> list[int]:
     return [row[0] for row in await reader.fetch_all("SELECT key FROM nodes")]
+
+
+async def end_node(tx: Transaction, node: int, moment: int) -> bool:
+    """Whether the node is dead; if so it cannot be kept any more. It may have been kept since it was found dead."""
+    sql = "DELETE FROM nodes WHERE key = $1 AND alive_until < $2 RETURNING key"
+    return await tx.fetch_one(sql, node, moment) is not None
 
 
 async def remove_node(tx: Transaction, node: int) -> None:

@@ -1,0 +1,435 @@
+"""Who takes what: nodes that take, settle, die and return at the same time never send a lane out of order."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubbub.app import open_database
+from hubbub.delivery import sql
+from hubbub.delivery.dispatcher import LANE_DEPTH, Dispatcher
+from hubbub.delivery.ledger import Ledger
+from hubbub.delivery.messenger import Messenger
+from hubbub.delivery.model import DELIVERED, WAITING, Delivery, Target
+from hubbub.delivery.outbox import Outbox, Receipt
+from hubbub.delivery.outcome import Answer, Unreachable
+from hubbub.delivery.parameters import Pairs
+from hubbub.delivery.schedule import Result
+from hubbub.metrics import Metrics
+from hubbub.settings import Settings
+from hubbub.sids import new_sid
+from hubbub.storage.database import Database
+from hubbub.storage.migrate import migrate
+from hubbub.storage.sqlite import SQLite
+from tests.postgres import Postgres
+
+SERVICE = "IS" + "0" * 32
+LANES = [f"{hook}{channel}" for hook in (SERVICE, "WH" + "1" * 32) for channel in ("CH" + "a" * 32, "CH" + "b" * 32)]
+LANE = LANES[0]
+LEASE = 6000
+HOUR = 3_600_000
+NEVER = 1 << 60
+
+
+def a_delivery(revision: int, lane: str = LANE, node: int | None = None) -> Delivery:
+    return Delivery(
+        sid=new_sid("DL"),
+        account=1,
+        service_sid=SERVICE,
+        lane=lane,
+        revision=revision,
+        event="onMessageSent",
+        parameters="[]",
+        url="http://127.0.0.1/",
+        method="POST",
+        retry_count=0,
+        secret_version=0,
+        state=WAITING,
+        node=node,
+        attempts=0,
+        status=None,
+        error=None,
+        due=0,
+        expires=NEVER,
+        date_created=0,
+        date_updated=0,
+    )
+
+
+# Interleaved transactions on PostgreSQL.
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    return postgres.new_database()
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    opened = await open_database(Settings(database=url, postgres_connections=8), exclusive=False)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+async def store(database: Database, *deliveries: Delivery) -> None:
+    async with database.transaction() as tx:
+        await sql.add_deliveries(tx, list(deliveries))
+
+
+async def take(database: Database, node: int, most: int = LANE_DEPTH) -> list[int]:
+    """The revisions that the node got, in a transaction of its own."""
+    async with database.transaction() as tx:
+        return [delivery.revision for delivery in await sql.take_lane(tx, node, LANE, most)]
+
+
+async def new_node(database: Database, alive_until: int = NEVER) -> int:
+    async with database.transaction() as tx:
+        return await sql.add_node(tx, alive_until)
+
+
+async def is_held_up(database: Database) -> None:
+    """Wait until a transaction waits for another one's lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(10):
+        while (await database.fetch_all(waiting))[0][0] == 0:  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_lane_is_not_shared_by_nodes_that_take_at_once(database: Database) -> None:
+    """Who waits for another node's commit gets nothing that comes behind what that node took."""
+    await store(database, a_delivery(1), a_delivery(2), a_delivery(3))
+
+    async with database.transaction() as tx:
+        first = await sql.take_lane(tx, 1, LANE, 1)
+        other = asyncio.create_task(take(database, 2))
+        await is_held_up(database)
+
+    assert [delivery.revision for delivery in first] == [1]
+    assert await other == []
+    assert await take(database, 1) == [2, 3]
+
+
+async def test_what_is_stored_during_a_take_is_not_taken_by_another(database: Database) -> None:
+    """Who waits for another node's commit does not get what has come since that node looked, either."""
+    await store(database, a_delivery(1), a_delivery(2))
+
+    async with database.transaction() as tx:
+        first = await sql.take_lane(tx, 1, LANE, LANE_DEPTH)
+        await store(database, a_delivery(3))
+        other = asyncio.create_task(take(database, 2))
+        await is_held_up(database)
+
+    assert [delivery.revision for delivery in first] == [1, 2]
+    assert await other == []
+    assert await take(database, 1) == [3]
+
+
+async def test_new_event_is_not_sent_before_what_another_is_taking(database: Database) -> None:
+    """What is free or being taken in the lane keeps a node from claiming the next event, before and after."""
+    await store(database, a_delivery(1))
+
+    async with database.transaction() as event:
+        async with database.transaction() as taking:
+            assert len(await sql.take_lane(taking, 1, LANE, LANE_DEPTH)) == 1
+            during = await sql.lanes_of_others(event, 2, LANES)
+        after = await sql.lanes_of_others(event, 2, LANES)
+
+    assert during == after == {LANE}
+
+
+async def test_node_that_was_kept_meanwhile_is_not_ended(database: Database) -> None:
+    """Between being found dead and being ended a node may tell that it lives: then it stays."""
+    node = await new_node(database, alive_until=10)
+    assert await sql.dead_nodes(database, 20) == [node]
+
+    async with database.transaction() as own:
+        assert await sql.keep_node(own, node, 50)
+        ending = asyncio.create_task(end(database, node, 20))
+        await is_held_up(database)
+
+    assert await ending is False
+    assert await sql.all_nodes(database) == [node]
+
+
+async def test_node_that_is_being_ended_is_not_kept(database: Database) -> None:
+    """A node that comes back while it is ended is told so."""
+    node = await new_node(database, alive_until=10)
+
+    async with database.transaction() as others:
+        assert await sql.end_node(others, node, 20)
+        keeping = asyncio.create_task(keep(database, node))
+        await is_held_up(database)
+
+    assert await keeping is False
+
+
+async def end(database: Database, node: int, moment: int) -> bool:
+    async with database.transaction() as tx:
+        return await sql.end_node(tx, node, moment)
+
+
+async def keep(database: Database, node: int) -> bool:
+    async with database.transaction() as tx:
+        return await sql.keep_node(tx, node, NEVER)
+
+
+@pytest.mark.parametrize("state", ["waiting", "retrying"])
+async def test_what_a_node_commits_after_its_end_is_found(database: Database, state: str) -> None:
+    """A transaction that outlives its node's end leaves rows that are nobody's: they are found and set free."""
+    node = await new_node(database, alive_until=10)
+    late = a_delivery(1, node=node)
+    late.state = state
+
+    async with database.transaction() as event:
+        await sql.add_deliveries(event, [late])
+        async with database.transaction() as others:
+            assert await sql.end_node(others, node, 20)
+            await sql.remove_node(others, node)
+
+    assert await sql.lost_nodes(database, 20) == [node]
+    async with database.transaction() as tx:
+        await sql.remove_node(tx, node)
+    assert await sql.lost_nodes(database, 20) == []
+    async with database.transaction() as tx:
+        taken = await (sql.take_lane(tx, 7, LANE, 1) if state == WAITING else sql.take_retries(tx, 7, 20, 1))
+    assert [delivery.sid for delivery in taken] == [late.sid]
+
+
+async def test_node_that_was_ended_settles_nothing(database: Database) -> None:
+    """What another node has taken meanwhile is that node's to settle."""
+    node = await new_node(database)
+    mine = a_delivery(1, node=node)
+    await store(database, mine)
+    async with database.transaction() as tx:
+        await sql.remove_node(tx, node)
+    assert await take(database, node + 1) == [1]
+
+    mine.state = DELIVERED
+    async with database.transaction() as tx:
+        await sql.settle(tx, node, [mine])
+
+    [found] = await sql.list_deliveries(database, sql.Filter([mine.sid]), 1)
+    assert (found.state, found.node) == (WAITING, node + 1)
+
+
+# Dispatchers in one process, in any order of what can happen to them, on SQLite.
+
+
+class Wire(Messenger):
+    """A messenger whose requests are answered when the test says so."""
+
+    def __init__(self, world: "World") -> None:
+        self.open: list[asyncio.Future[Result]] = []
+        self.dispatcher: Dispatcher
+        self._world = world
+
+    async def send(self, target: Target, sid: str, pairs: Pairs, retry: int, revision: int) -> Answer:  # noqa: ARG002
+        self._world.sent.append(sid)
+        [row] = await self._world.database.fetch_all("SELECT node, state FROM deliveries WHERE sid = $1", sid)
+        if row[0] != self.dispatcher.node:
+            self._world.faults.append(f"node {self.dispatcher.node} sends what is {row[1]} at node {row[0]}")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.open.append(future)
+        try:
+            result = await future
+        finally:
+            self.open.remove(future)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+class Node:
+    """A serving process's share in deliveries, without the process."""
+
+    def __init__(self, world: "World") -> None:
+        self.wire = Wire(world)
+        self.outbox = Outbox(Settings(), world.clock)
+        ledger = Ledger(world.database, Metrics(), world.clock, kept=True)
+        self.dispatcher = Dispatcher(world.database, self.outbox, self.wire, ledger, world.clock, LEASE)
+        self.wire.dispatcher = self.dispatcher
+
+    def is_quiet(self) -> bool:
+        """Whether all that it does is to wait: for answers, or for room."""
+        queued = [turn for hook in self.dispatcher._hooks.values() for turn in hook.queue if not turn.done()]
+        open_ = [answer for answer in self.wire.open if not answer.done()]
+        return len(self.dispatcher._tasks) == len(open_) + len(queued)
+
+
+NODES = 3
+
+
+class World:
+    """Nodes on one database and one clock; what they have sent, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = 1_000_000
+        self.events: dict[str, tuple[str, int]] = {}
+        self.sent: list[str] = []
+        self.faults: list[str] = []
+        self.settled: set[str] = set()
+        self.nodes = [Node(self) for _ in range(NODES)]
+
+    def clock(self) -> int:
+        return self.now
+
+    # What can happen.
+
+    async def event(self, number: int, lane: int) -> None:
+        """A transaction that stores something for a lane, as the outbox does it."""
+        outbox = self.nodes[number].outbox
+        name = LANES[lane]
+        delivery = a_delivery(1 + sum(known == name for known, _ in self.events.values()), name)
+        self.events[delivery.sid] = (name, delivery.revision)
+        async with self.database.transaction() as tx:
+            await outbox._claim(tx, [delivery])
+            await sql.add_deliveries(tx, [delivery])
+            dispatcher = outbox.dispatcher
+            entries = await dispatcher.ledger.write(tx) if dispatcher else []
+        if dispatcher:
+            outbox.stored(Receipt(dispatcher, [delivery] if delivery.node is not None else [], entries))
+
+    async def poll(self, number: int) -> None:
+        await self.nodes[number].dispatcher._poll()
+
+    async def answer(self, number: int, result: Result) -> None:
+        """Each request that the node has under way ends so."""
+        for future in self.nodes[number].wire.open:
+            if not future.done():
+                future.set_result(result)
+
+    async def write(self, number: int) -> None:
+        await self.nodes[number].dispatcher.ledger.write_all()
+        rows = await self.database.fetch_all("SELECT sid FROM deliveries WHERE state = 'delivered'")
+        self.settled = {row[0] for row in rows}
+
+    async def doubt(self, number: int) -> None:
+        self.nodes[number].dispatcher.doubt()
+
+    async def kill(self, number: int) -> None:
+        """The process is gone with all that it held; another one is started in its place."""
+        tasks = tuple(self.nodes[number].dispatcher._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.nodes[number] = Node(self)
+
+    async def wait(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+    async def quiet(self) -> None:
+        async with asyncio.timeout(10):
+            while not all(node.is_quiet() for node in self.nodes):  # noqa: ASYNC110 - what is under way is not ours
+                await asyncio.sleep(0.0002)
+
+    async def finish(self) -> None:
+        """Time passes and every receiver answers, until nothing is left to send."""
+        for turn in range(100):
+            for number in range(len(self.nodes)):
+                await self.poll(number)
+                await self.quiet()
+                while self.nodes[number].wire.open:
+                    await self.answer(number, FINE)
+                    await self.quiet()
+                await self.write(number)
+            if self.settled == self.events.keys():
+                return
+            await self.wait(LEASE // 3 if turn < LANE_DEPTH else HOUR)  # what failed waits long
+        raise AssertionError(f"{len(self.events.keys() - self.settled)} deliveries are left")
+
+    def assert_in_order(self) -> None:
+        lanes: dict[str, list[int]] = defaultdict(list)
+        for sid in dict.fromkeys(self.sent):
+            lane, revision = self.events[sid]
+            lanes[lane].append(revision)
+        assert {lane: found for lane, found in lanes.items() if found != list(range(1, len(found) + 1))} == {}
+
+
+async def test_doubt_that_comes_while_a_node_is_kept_is_heeded(database: Database) -> None:
+    """A lane that was dropped during the renewal is looked for under a new name, before anything is sent after it."""
+    world = World(database)
+    await world.poll(0)
+    dispatcher = world.nodes[0].dispatcher
+    name = dispatcher.node
+    await world.wait(LEASE // 3)
+
+    async with database.transaction() as other:
+        assert await sql.keep_node(other, name, world.now + LEASE)
+        renewing = asyncio.create_task(world.poll(0))
+        await is_held_up(database)
+        dispatcher.doubt()
+    await renewing
+
+    assert dispatcher.node != name
+    assert await sql.all_nodes(database) == [dispatcher.node]
+
+
+async def test_event_that_is_committed_after_its_node_has_ended_is_sent(database: Database) -> None:
+    """A node stops within a transaction and never comes back: another one sends what that stored at last."""
+    world = World(database)
+    await world.poll(0)
+    late = a_delivery(1)
+    world.events[late.sid] = (LANE, 1)
+
+    async with database.transaction() as event:
+        await world.nodes[0].outbox._claim(event, [late])
+        await sql.add_deliveries(event, [late])
+        await world.wait(2 * LEASE)
+        await world.poll(1)
+    assert late.node is not None
+    assert late.node not in await sql.all_nodes(database)
+    world.nodes = [world.nodes[1]]
+
+    await world.finish()
+
+    assert world.sent == [late.sid]
+    assert world.faults == []
+
+
+FINE = Answer(200, None, None, b"")
+NODE = st.integers(0, NODES - 1)
+HAPPENINGS = st.one_of(
+    st.tuples(st.just(World.event), NODE, st.integers(0, len(LANES) - 1)),
+    st.tuples(st.just(World.event), NODE, st.just(0)),
+    st.tuples(st.just(World.poll), NODE),
+    st.tuples(st.just(World.answer), NODE, st.sampled_from([FINE, FINE, Unreachable("nobody there")])),
+    st.tuples(st.just(World.write), NODE),
+    st.tuples(st.just(World.doubt), NODE),
+    st.tuples(st.just(World.kill), NODE),
+    st.tuples(st.just(World.wait), st.sampled_from([LEASE // 6, LEASE - 1, 2 * LEASE])),
+)
+
+
+async def play(path: Path, story: list[tuple[Callable[..., Awaitable[None]], *tuple[Any, ...]]]) -> None:
+    database = SQLite(path)
+    try:
+        await migrate(database)
+        async with database.transaction() as tx:
+            await tx.script("DELETE FROM deliveries; DELETE FROM nodes")
+        world = World(database)
+        for number in range(NODES):
+            await world.poll(number)
+        for happens, *details in story:
+            await happens(world, *details)
+            await world.quiet()
+        await world.finish()
+        world.assert_in_order()
+        assert world.faults == []
+        for number in range(NODES):
+            await world.kill(number)
+    finally:
+        await database.close()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.lists(HAPPENINGS, min_size=20, max_size=60))
+def test_first_tries_of_a_lane_are_in_order_whatever_happens(tmp_path: Path, story: list[Any]) -> None:
+    """Events, answers, failures, deaths, doubts and pauses of three nodes: each lane goes out by revision."""
+    asyncio.run(play(tmp_path / "hubbub.db", story))
