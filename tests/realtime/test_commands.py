@@ -328,11 +328,14 @@ async def test_message_has_one_file_at_most(alice: Client) -> None:
     assert (status, content["code"]) == (400, 20001)
 
 
-async def test_newer_sdk_learns_that_there_are_no_receipts(alice: Client) -> None:
+async def test_newer_sdk_learns_that_there_are_no_receipts(alice: Client, bob: Client) -> None:
     sid = await alice.create()
     path = f"/Conversations/{sid}/Messages/{(await alice.send(sid))['sid']}"
 
     assert (await alice.do("GET", f"{path}/Receipts"))["delivery_receipts"] == []
+    recipients = f"/Conversations/{sid}/MessageRecipients"
+    assert (await alice.do("GET", recipients, MessageSid="IM"))["message_recipients"] == []
+    assert (await bob.command("GET", recipients))[0] == 403
     status, content = await alice.command("GET", f"{path}/ChannelMetadata")
     assert (status, content["code"]) == (404, 50530)
     assert (await alice.do("GET", "/Client/v2/ContentTemplates"))["templates"] == []

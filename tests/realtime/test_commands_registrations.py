@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hubbub.resources.bindings import sql
-from hubbub.resources.bindings.model import Binding
+from hubbub.resources.bindings.model import Binding, wire
 from hubbub.resources.credentials.actions import create_credential
 from hubbub.resources.services.actions import update_service
 from hubbub.storage.pages import Window
@@ -115,8 +115,16 @@ async def test_token_without_a_credential_takes_the_newest_of_the_type(there: Wo
     await bob.do("POST", "/registrations", device(kind="gcm", ttl="PT24H"), service="ers")
 
     assert [binding.credential_sid for binding in await bindings(bob)] == [newest]
-    status, content = await bob.command("POST", "/registrations", device(kind="apn"), service="ers")
-    assert (status, content["code"]) == (400, 20001)
+
+
+async def test_device_is_registered_before_there_is_a_credential(there: World) -> None:
+    """The SDKs try a registration that is refused again without end, and the app waits."""
+    bob = await connect(there, "bob")
+
+    await bob.do("POST", "/registrations", device(kind="apn"), service="ers")
+
+    (binding,) = await bindings(bob)
+    assert wire(binding, there.service, "")["credential_sid"] is None
 
 
 @pytest.mark.parametrize(

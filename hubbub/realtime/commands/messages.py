@@ -1,4 +1,4 @@
-"""Messages of a conversation, and what the newer SDK asks of them that there is not: receipts and metadata."""
+"""Messages of a conversation, and what the newer SDK asks of them that there is not: receipts, recipients, metadata."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from hubbub.resources.channels.model import Place
 from hubbub.resources.members.sql import get_member_by_identity
 from hubbub.resources.messages import actions
 from hubbub.resources.messages.model import Message
+from hubbub.resources.permissions import allow_reading
 from hubbub.web.params import LARGEST_INTEGER
 
 commands = Commands()
@@ -104,6 +105,13 @@ async def list_receipts(command: Command) -> Reply:
     """None: they are of messages that leave for telephones."""
     await access(command)
     return answer(200, {"delivery_receipts": [], "meta": {"previous_token": None, "next_token": None}})
+
+
+@commands.get("/Conversations/{ConversationSid}/MessageRecipients")
+async def list_recipients(command: Command) -> Reply:
+    """None: they are of e-mails."""
+    await allow_reading(command.chat, command.caller, await locate(command))
+    return answer(200, {"message_recipients": [], "meta": {"previous_token": None, "next_token": None}})
 
 
 @commands.get(INSTANCE + "/ChannelMetadata")

@@ -86,15 +86,14 @@ def endpoint_of(identity: str, address: str) -> str:
     return f"{identity}:{blake2b(address.encode(), digest_size=16).hexdigest()}"
 
 
-async def credential_of(command: Command, type_: str) -> str:
-    """That of the access token, else the account's newest of the type. Raises ERRORS.INVALID_PARAMETER for none."""
+async def credential_of(command: Command, type_: str) -> str | None:
+    """That of the access token, else the account's newest of the type.
+
+    Where there is none the device is registered all the same: the SDKs would try again without end, and keep the app
+    waiting.
+    """
     named = command.connection.access.push_credential_sid
-    if named is not None:
-        return named
-    newest = await credentials.newest_of_type(command.chat.database, command.caller.account, type_)
-    if newest is None:
-        raise ERRORS.INVALID_PARAMETER(name="push_credential_sid")
-    return newest
+    return named or await credentials.newest_of_type(command.chat.database, command.caller.account, type_)
 
 
 def pushed(message_types: list[str]) -> list[str]:

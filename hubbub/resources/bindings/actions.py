@@ -49,10 +49,12 @@ async def register_binding(
     binding_type: str,
     endpoint: str,
     address: str,
-    credential_sid: str,
+    credential_sid: str | None,
     message_types: list[str],
 ) -> Binding:
     """Push to this device from now on; the same endpoint again replaces what it registered before.
+
+    Without a credential nothing can be pushed until there is one of its type.
 
     Raises ERRORS.INVALID_BINDING_TYPE, ERRORS.NOT_FOUND for an unknown credential, or ERRORS.INVALID_PARAMETER.
     """
@@ -69,13 +71,13 @@ async def register_binding(
         endpoint=endpoint,
         binding_type=binding_type,
         address=address,
-        credential_sid=credential_sid,
+        credential_sid=credential_sid or "",
         message_types=msgspec.json.encode([name for name in MESSAGE_TYPES if name in message_types]).decode(),
         date_created=moment,
         date_updated=moment,
     )
     async with chat.transaction() as tx:
-        if await credentials.get_credential(tx, service.account, credential_sid) is None:
+        if credential_sid and await credentials.get_credential(tx, service.account, credential_sid) is None:
             raise ERRORS.NOT_FOUND()
         await reach_user(tx, user.key, {"is_notifiable": 1})
         return await sql.put_binding(tx, binding)

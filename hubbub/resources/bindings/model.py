@@ -23,7 +23,7 @@ class Binding(msgspec.Struct):
     endpoint: str
     binding_type: str
     address: str  # the device's token; never returned
-    credential_sid: str
+    credential_sid: str  # empty where there was none
     message_types: str  # JSON
     date_created: int
     date_updated: int
@@ -35,7 +35,7 @@ def shared(binding: Binding) -> dict[str, Any]:
         "endpoint": binding.endpoint,
         "identity": binding.identity,
         "binding_type": binding.binding_type,
-        "credential_sid": binding.credential_sid,
+        "credential_sid": binding.credential_sid or None,
         "message_types": Raw(binding.message_types.encode()),
         "date_created": iso(binding.date_created),
         "date_updated": iso(binding.date_updated),
