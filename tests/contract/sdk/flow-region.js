@@ -1,0 +1,34 @@
+// An app that can set nothing but its region: `HOST:PORT/x` leads to tsock.HOST over TLS. The certificate is trusted by
+// NODE_EXTRA_CA_CERTS, and names below .test lead here.
+'use strict';
+
+const dns = require('node:dns');
+const fs = require('node:fs');
+
+const look = dns.lookup;
+dns.lookup = (host, options, callback) => look(host.endsWith('.test') ? '127.0.0.1' : host, options, callback);
+
+const sdk = require('twilio-chat');
+const { Proxy, check, connect, scenario, step, wait } = require('./scenario');
+
+scenario(async () => {
+  const proxy = await new Proxy({ key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) }).open();
+  const region = `chat.test:${proxy.port}/x`;
+  const alice = await step('alice connects', async () => {
+    const client = await connect(sdk, 'alice', { region, Twilsock: undefined });
+    check('by TLS', proxy.passed > 0, true);
+    return client;
+  });
+  await step('she makes a channel and sends to it', async () => {
+    const channel = await alice.createChannel({ friendlyName: 'Over TLS' });
+    const joined = wait(alice, 'channelJoined');
+    await channel.join();
+    await joined;
+    check('nothing was said yet', (await channel.getMessages()).items, []);
+    const came = wait(channel, 'messageAdded');
+    await channel.sendMessage('hello');
+    check('what came', (await came).body, 'hello');
+    check('user', (await alice.getUserDescriptor('alice')).identity, 'alice');
+    check('subscribed', (await alice.getSubscribedChannels()).items.length, 1);
+  });
+});
