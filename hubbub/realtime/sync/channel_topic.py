@@ -118,24 +118,25 @@ class ChannelTopic(Topic):
         if current is None:
             self.end(Change(since + 1, GONE, None, None, self.hub.chat.clock()))
             return True
-        if current.channel.last_revision <= since:
+        now = current.channel.last_revision
+        if now <= since:
             return True
         found = {
             MESSAGES: await missed_messages(database, current, since),
             ROSTER: await missed_roster(database, current, since),
         }
-        up_to = min(each.revision for each in found.values())
         for part, each in found.items():
-            self.send_due(part, each, up_to)
-        self._shut_out_who_left(found[ROSTER], up_to)
-        self.seen, self._changed = current, current.channel.date_updated
-        self.revision = up_to
-        self.flush()
-        return all(each.complete and each.revision == up_to for each in found.values())
+            self.tell_missed(part, each)
+        self._shut_out_who_left(found[ROSTER])
+        self.seen = current
+        self.tell_missed(CHANNEL, Missed([document_change(current, now)], now, complete=True))
+        self._people.clear()
+        self.revision = min(now, *(each.revision for each in found.values()))
+        return all(each.complete for each in found.values())
 
-    def _shut_out_who_left(self, roster: Missed, up_to: int) -> None:
+    def _shut_out_who_left(self, roster: Missed) -> None:
         for change in roster.changes:
-            if change.verb == REMOVED and change.id <= up_to:
+            if change.verb == REMOVED:
                 self.hub.shut_out_identity(self, change.data.identity, change.id)
 
 

@@ -6,7 +6,7 @@ What happens meanwhile is held for the latter, so that each client hears every c
 from typing import TYPE_CHECKING
 
 from hubbub.realtime.connection import notification_frame
-from hubbub.realtime.sync.changes import Change, live, live_type
+from hubbub.realtime.sync.changes import GONE, Change, live, live_type
 from hubbub.realtime.sync.objects import Object
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ class Hold:
 class Listeners:
     """The connections that are subscribed to an object."""
 
-    __slots__ = ("held", "live", "object", "topic")
+    __slots__ = ("held", "live", "object", "told", "topic")
 
     def __init__(self, topic: "Topic", of: Object) -> None:
         self.topic = topic
         self.object = of
+        self.told = 0  # what was read from the tables up to this revision does not come again as an event
         self.live: dict[Connection, int] = {}  # each with the revision at which it was established
         self.held: dict[Connection, Hold] = {}
 
@@ -54,7 +55,7 @@ class Listeners:
 
     def send(self, change: Change) -> None:
         """Encoded once, the same frame to everybody."""
-        if not self.live and not self.held:
+        if not self or (change.id <= self.told and change.verb != GONE):
             return
         frame = notification_frame(live_type(self.object), live(self.object, change))
         for connection in tuple(self.live):  # a connection that does not keep up ends here and takes itself out

@@ -43,6 +43,7 @@ class Topic:
         self.ended = False  # the channel or user is gone
         self.listeners = {part: Listeners(self, Object(part, sid)) for part in self.parts}
         self._early: dict[int, Emitted] = {}
+        self._expected = 0  # a revision that was seen somewhere
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heals = False
@@ -80,6 +81,7 @@ class Topic:
     def expect(self, revision: int) -> None:
         """A reader has seen this revision, so its event is on its way; if it does not come, heal."""
         if not self.has_delivered(revision):
+            self._expected = max(self._expected, revision)
             self._wait_for_gap()
 
     def advance(self) -> None:
@@ -110,7 +112,7 @@ class Topic:
             if self.revision == revision:
                 self._heals = True
                 self._work_if_needed()
-            elif self._early:
+            elif self._early or self.revision < self._expected:
                 self._wait_for_gap()
 
     def _work_if_needed(self) -> None:
@@ -163,10 +165,11 @@ class Topic:
             listeners.send(change)
         self.hub.remove(self)
 
-    def send_due(self, part: Part, found: Missed, up_to: int) -> None:
+    def tell_missed(self, part: Part, found: Missed) -> None:
+        """What a part was not told. Each is read at a moment of its own, so one may be ahead of the others."""
         for change in found.changes:
-            if change.id <= up_to:
-                self.listeners[part].send(change)
+            self.listeners[part].send(change)
+        self.listeners[part].told = found.revision
 
     def fill(self, opened: Opened) -> None:
         """Keep what the changes are worked out from."""

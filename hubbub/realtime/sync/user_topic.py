@@ -54,13 +54,13 @@ class UserTopic(Topic):
             self.end(Change(since + 1, GONE, None, None, self.hub.chat.clock()))
             return
         newer = await missed_channels(database, found[0], since)
-        self.send_due(MY_CHANNELS, newer, newer.revision)
+        self.tell_missed(MY_CHANNELS, newer)
         state = {change.key: change.verb for change in newer.changes}
         for channel_sid, verb in state.items():
             if verb == REMOVED:
                 self.hub.shut_out(str(channel_sid), self.user.key)
         self._apply_to_info(found[0])
-        self.revision = newer.revision
+        self.revision = found[0].last_revision
 
 
 def my_channel_change(emitted: Emitted) -> Change:
