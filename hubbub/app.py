@@ -27,7 +27,7 @@ from hubbub.realtime.healing import Healing
 from hubbub.realtime.hub import Hub
 from hubbub.realtime.presence import Presence
 from hubbub.realtime.sync import reading, subscriptions
-from hubbub.realtime.tunnel import Route
+from hubbub.realtime.tunnel import Route, strip_region
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import authenticate
 from hubbub.resources.bindings import routes as bindings
@@ -175,7 +175,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = path = scope["raw_path"].decode("latin-1")
-        found = self._find(path)
+        found = self._find(path) or self._find(strip_region(path))  # so that the older SDKs can be led to their media
         if found is None:
             await send_error(send, ERRORS.NOT_FOUND(), path)
         else:

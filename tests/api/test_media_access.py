@@ -79,6 +79,18 @@ def test_upload_of_an_app_has_its_identity_as_author(app: App, service: Json) ->
     assert httpx.get(form["links"]["content_direct_temporary"]).content == b"form!"
 
 
+def test_app_that_can_set_its_region_only_finds_the_media(app: App, service: Json) -> None:
+    """The older SDKs take `https://mcs.REGION.twilio.com`, so the region `HOST/x` leads them to mcs.HOST."""
+    alice = app("alice")
+    path = f"/v1/Services/{service['sid']}/Media"
+
+    media = created(alice.post(f"/x.twilio.com{path}", content=b"bytes", headers={"Content-Type": "text/plain"}))
+
+    assert ok(alice.get(f"/x.twilio.com{at(media)}"))["sid"] == media["sid"]
+    assert httpx.get(media["links"]["content_direct_temporary"]).content == b"bytes"
+    refused(alice.get(f"/x.example.com{at(media)}"), 404, 20404)
+
+
 def test_file_that_was_not_sent_is_its_uploader_s_own(client: httpx.Client, app: App, service: Json) -> None:
     """Nobody else in the service knows it, nor what a back end uploaded; the back end sees all."""
     media, of_back_end = upload_media(app("alice"), service), upload_media(client, service)
