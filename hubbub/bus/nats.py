@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -110,10 +111,10 @@ class NatsBus:
                 log.log(logging.DEBUG if away else logging.WARNING, "%s (%s)", AWAY, error)
                 away = True
             else:
-                away = False
                 log.info("NATS is connected: %s", client.connected_url.hostname if client.connected_url else "")
                 await self._live(client, ended)
                 log.warning("%s", AWAY)
+                away = True
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _live(self, client: Client, ended: asyncio.Event) -> None:
@@ -240,6 +241,7 @@ async def connect(client: Client, server: str) -> asyncio.Event:
             errors.append(error)
 
     options: dict[str, Any] = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0}
+    options |= credentials(server)
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS):
             await client.connect(
@@ -258,3 +260,13 @@ async def connect(client: Client, server: str) -> asyncio.Event:
     except NoServersError as error:
         raise errors[-1] if errors else error from None
     return ended
+
+
+def credentials(server: str) -> dict[str, str]:
+    """Those in the URL, of which the library would not undo the percent signs; a name alone is a token."""
+    parts = urlsplit(server)
+    if parts.username is None:
+        return {}
+    if parts.password is None:
+        return {"token": unquote(parts.username)}
+    return {"user": unquote(parts.username), "password": unquote(parts.password)}
