@@ -12,7 +12,7 @@ from hubbub.chat import Emitted
 from hubbub.errors import ChatError
 from hubbub.realtime.sync.access import Opened
 from hubbub.realtime.sync.changes import ADDED, GONE, REMOVED, UPDATED, Change
-from hubbub.realtime.sync.listeners import Listeners
+from hubbub.realtime.sync.listeners import Listeners, write
 from hubbub.realtime.sync.missed import Missed
 from hubbub.realtime.sync.objects import Object, Part
 
@@ -42,6 +42,7 @@ class Topic:
         self.revision: int | None = None
         self.ended = False  # the channel or user is gone
         self.listeners = {part: Listeners(self, Object(part, sid)) for part in self.parts}
+        self.outgoing: dict[Listeners, list[bytes]] = {}  # never beyond one turn of the loop
         self._early: dict[int, Emitted] = {}
         self._expected = 0  # a revision that was seen somewhere
         self._worker: asyncio.Task[None] | None = None
@@ -86,6 +87,20 @@ class Topic:
 
     def advance(self) -> None:
         """Deliver what follows on what was delivered."""
+        try:
+            self._apply_next()
+            self.flush()
+        finally:
+            self.write()
+        assert self.revision is not None
+        if self._early and not self._looks_up:
+            self._early = {revision: each for revision, each in self._early.items() if revision > self.revision}
+            if len(self._early) > MOST_EARLY:
+                self._heals = True
+            elif self._early:
+                self._wait_for_gap()
+
+    def _apply_next(self) -> None:
         assert self.revision is not None
         while (emitted := self._early.get(self.revision + 1)) is not None:
             if self.lacks(emitted):
@@ -94,13 +109,12 @@ class Topic:
             del self._early[self.revision + 1]
             self.apply(emitted)
             self.revision += 1
-        self.flush()
-        if self._early and not self._looks_up:
-            self._early = {revision: each for revision, each in self._early.items() if revision > self.revision}
-            if len(self._early) > MOST_EARLY:
-                self._heals = True
-            elif self._early:
-                self._wait_for_gap()
+
+    def write(self) -> None:
+        """What was sent goes out, before anybody comes or goes who listens."""
+        outgoing, self.outgoing = self.outgoing, {}
+        if outgoing:
+            write(outgoing)
 
     def _wait_for_gap(self) -> None:
         if self._timer is None:
@@ -163,6 +177,7 @@ class Topic:
         self.ended = True
         for listeners in self.listeners.values():
             listeners.send(change)
+        self.write()
         self.hub.remove(self)
 
     def tell_missed(self, part: Part, found: Missed) -> None:
@@ -170,6 +185,7 @@ class Topic:
         for change in found.changes:
             self.listeners[part].send(change)
         self.listeners[part].told = found.revision
+        self.write()
 
     def fill(self, opened: Opened) -> None:
         """Keep what the changes are worked out from."""

@@ -60,6 +60,7 @@ class UserTopic(Topic):
             if verb == REMOVED:
                 self.hub.shut_out(str(channel_sid), self.user.key)
         self._apply_to_info(found[0])
+        self.write()
         self.revision = found[0].last_revision
 
 
