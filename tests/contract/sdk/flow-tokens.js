@@ -1,4 +1,4 @@
-// Who is let in, and how a token ends: `node flow-tokens.js twilio-chat|chat5|chat4`.
+// Who is let in, and how a token ends: `node flow-tokens.js twilio-chat|chat5|chat4|chat3`.
 'use strict';
 
 const name = process.argv[2];
