@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import databases, idle, profile, store, table, webhooks, wrk
+from bench import databases, idle, profile, realtime, store, table, webhooks, wrk
 from bench.figures import FIGURES, measure
 from bench.world import new_world
 
 NAMES = [figure.name for figure in FIGURES]
 WEBHOOKS = {"webhooks": "sqlite", "webhooks-postgres": "postgres"}
+REALTIME = "realtime"
 STORES = {"store": "sqlite", "store-postgres": "postgres"}
 CORES = 2
 
@@ -33,6 +34,8 @@ def main() -> int:
     if hooked:
         rows = [row for engine in hooked for row in webhooks.rows(engine, seconds)]
         report("webhooks", rows, "without a webhook", write=options.write)
+    if REALTIME in options.names and (rows := list(realtime.rows(seconds))):
+        report(REALTIME, rows, "reference", write=options.write, method=realtime.METHOD)
     for engine in [engine for name, engine in STORES.items() if name in options.names]:
         rows = list(store.rows(engine, options.messages, seconds))
         report(f"store {engine}", rows, "small store", write=options.write)
@@ -41,7 +44,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    extra = ["idle", *WEBHOOKS, *STORES, "profile"]
+    extra = ["idle", *WEBHOOKS, REALTIME, *STORES, "profile"]
     parser.add_argument("names", nargs="*", help=f"of {', '.join([*NAMES, *extra])}; else all but the last three")
     parser.add_argument("--quick", action="store_true", help="one second a run instead of four")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
@@ -51,7 +54,7 @@ def arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no figure {', '.join(sorted(unknown))}")
     if not options.names:
-        options.names = [*NAMES, "idle", *WEBHOOKS] + list(STORES) * ("BENCH_STORE" in os.environ)
+        options.names = [*NAMES, "idle", *WEBHOOKS, REALTIME] + list(STORES) * ("BENCH_STORE" in os.environ)
     if options.write and set(options.names) & {*NAMES, "idle"} and not set(options.names) >= {*NAMES, "idle"}:
         parser.error("--write needs the whole table: name no single figure")
     return options
@@ -77,12 +80,12 @@ def small_rows(names: list[str], seconds: int) -> Iterator[table.Row]:
         yield from idle.rows()
 
 
-def report(name: str, rows: list[table.Row], reference: str, *, write: bool) -> None:
+def report(name: str, rows: list[table.Row], reference: str, *, write: bool, method: str = table.METHOD) -> None:
     text = table.markdown(rows, reference)
     print(text)
     print(f"{sum(row.met for row in rows)} of {len(rows)} targets met. {table.machine()}")
     if write:
-        table.write(name, f"\n{table.METHOD}\n\n{table.machine()}\n{text}\n")
+        table.write(name, f"\n{method}\n\n{table.machine()}\n{text}\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 import contextlib
 import http.client
 import statistics
-import subprocess
 import time
-from pathlib import Path
 
 from bench.databases import directory
+from bench.process import resident_megabytes
 from bench.table import Row
 from bench.world import Client
 from bench.wrk import ROUNDS, Request
@@ -57,17 +56,6 @@ def start(server: Server) -> float:
                 return time.monotonic() - begin
         time.sleep(0.005)
     raise TimeoutError(f"the server was not ready:\n{server.log}")
-
-
-def resident_megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status")
-    if status.exists():
-        kilobytes = status.read_text().split("VmRSS:")[1].split()[0]
-    else:
-        kilobytes = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True
-        ).stdout.decode()
-    return int(kilobytes) * 1024 / 1e6
 
 
 def row(title: str, limit: float, series: list[float], unit: str) -> Row:
