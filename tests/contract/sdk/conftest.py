@@ -1,16 +1,20 @@
-"""A server for the client SDKs, with what their scenarios need switched on."""
+"""A server for the client SDKs, with what their scenarios need switched on, and their scenarios at work."""
 
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import new_database
-from tests.contract.sdk.flows import context, prepare
+from tests.contract.sdk.flows import About, prepare, run_flow
 from tests.harness import Server, running, unique
 from tests.tokens import Signer, new_signer
 
-SETTINGS = {"HUBBUB_WEBHOOK_ALLOW": "127.0.0.0/8", "HUBBUB_REALTIME_PING_SECONDS": "5"}
+# The pings are rare enough for a client that does not read to be dropped for that and not for its silence.
+SETTINGS = {"HUBBUB_WEBHOOK_ALLOW": "127.0.0.0/8", "HUBBUB_REALTIME_PING_SECONDS": "20"}
+AT_ONCE = 3
+
+Flow = tuple[str, ...]  # a script and its arguments
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +50,40 @@ def signer(server: Server) -> Signer:
 
 
 @pytest.fixture
-def about(server: Server, signer: Signer) -> dict[str, Any]:
-    """What a scenario is told: the server, and a fresh service that shows who is online."""
-    return context(server, signer, new_service(server))
+def about(server: Server, signer: Signer) -> About:
+    """What a scenario is told."""
+    return new_about(server, signer)
 
 
-def new_service(server: Server) -> str:
+def new_about(server: Server, signer: Signer) -> About:
+    """The server, and a fresh service that shows who is online."""
     with server.client() as client:
         made = client.post("/v2/Services", data={"FriendlyName": unique("sdk")}).json()
         changes = {"ReachabilityEnabled": "true", "TypingIndicatorTimeout": "1"}
         changed = client.post(f"/v2/Services/{made['sid']}", data=changes)
         assert changed.is_success, changed.text
-        return str(made["sid"])
+    return About(server, signer, str(made["sid"]))
+
+
+@pytest.fixture(scope="module")
+def flows(server: Server, signer: Signer, engine: str, request: pytest.FixtureRequest) -> Iterator["Flows"]:
+    """The scenarios of all tests on this server that have a `flow`, some at a time: most of it is waiting."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = Flows()
+        for flow in chosen(request, engine):
+            started[flow] = pool.submit(lambda flow: run_flow(*flow, about=new_about(server, signer)), flow)
+        yield started
+        for future in started.values():
+            future.cancel()
+
+
+class Flows(dict[Flow, Future[str]]):
+    def check(self, flow: Flow) -> None:
+        """Wait for the scenario; what failed in it fails the test."""
+        self[flow].result()
+
+
+def chosen(request: pytest.FixtureRequest, engine: str) -> list[Flow]:
+    """Those of the tests that pytest is to run."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    return [each["flow"] for each in parameters if "flow" in each and each["engine"] == engine]

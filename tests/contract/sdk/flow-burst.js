@@ -85,10 +85,9 @@ async function slow() {
     }
     await everyoneSaw(members, 250);
     members.forEach(({ client }) => check('still connected', client.connectionState, 'connected'));
-    check('before the server could miss its pongs', Date.now() - asleep < 9000, true);
     sleeper.resume();
     await ended;
-    check('at once', Date.now() - asleep < 10_000, true);
+    check('not for its silence', Date.now() - asleep < 40_000, true);
   });
 }
 

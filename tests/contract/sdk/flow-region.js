@@ -1,5 +1,6 @@
-// An app that can set nothing but its region: `HOST:PORT/x` leads to tsock.HOST over TLS. The certificate is trusted by
-// NODE_EXTRA_CA_CERTS, and names below .test lead here.
+// An app that can set nothing but its region: `HOST:PORT/x` leads to tsock.HOST over TLS, and the media of the older SDKs
+// to mcs.HOST. The certificate is trusted by NODE_EXTRA_CA_CERTS, and names below .test lead here.
+// `node flow-region.js KEY CERTIFICATE twilio-chat|chat4|chat3`
 'use strict';
 
 const dns = require('node:dns');
@@ -8,8 +9,9 @@ const fs = require('node:fs');
 const look = dns.lookup;
 dns.lookup = (host, options, callback) => look(host.endsWith('.test') ? '127.0.0.1' : host, options, callback);
 
-const sdk = require('twilio-chat');
-const { Proxy, check, connect, scenario, step, wait } = require('./scenario');
+const name = process.argv[4];
+const sdk = require(name);
+const { Proxy, check, connect, scenario, server, step, wait } = require('./scenario');
 
 scenario(async () => {
   const proxy = await new Proxy({ key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) }).open();
@@ -19,7 +21,7 @@ scenario(async () => {
     check('by TLS', proxy.passed > 0, true);
     return client;
   });
-  await step('she makes a channel and sends to it', async () => {
+  const channel = await step('she makes a channel and sends to it', async () => {
     const channel = await alice.createChannel({ friendlyName: 'Over TLS' });
     const joined = wait(alice, 'channelJoined');
     await channel.join();
@@ -30,5 +32,14 @@ scenario(async () => {
     check('what came', (await came).body, 'hello');
     check('user', (await alice.getUserDescriptor('alice')).identity, 'alice');
     check('subscribed', (await alice.getSubscribedChannels()).items.length, 1);
+    return channel;
+  });
+  if (name !== 'twilio-chat') await step('she sends a file', async () => { // newer ones go where the server says
+    const came = wait(channel, 'messageAdded');
+    await channel.sendMessage({ contentType: 'text/plain', media: Buffer.from('bytes') }, {});
+    const { media } = await came;
+    check('media', [media.contentType, media.size], ['text/plain', 5]);
+    const url = await (media.getContentTemporaryUrl ?? media.getContentUrl).call(media);
+    check('its content', await (await fetch(url.replace(/^https?:..[^/]+/, server.url))).text(), 'bytes');
   });
 });

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.harness import ACCOUNT_SID, AUTH_TOKEN, Server
 from tests.tokens import Signer
@@ -48,20 +48,29 @@ def prepare() -> str:
     return ""
 
 
-def context(server: Server, signer: Signer, service_sid: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class About:
     """What a scenario knows of the server."""
-    return {
-        "url": server.url,
-        "port": server.port,
-        "account_sid": ACCOUNT_SID,
-        "auth_token": AUTH_TOKEN,
-        "key_sid": signer.key_sid,
-        "secret": signer.secret,
-        "service_sid": service_sid,
-    }
+
+    server: Server
+    signer: Signer
+    service_sid: str
+
+    @property
+    def json(self) -> str:
+        words = {
+            "url": self.server.url,
+            "port": self.server.port,
+            "account_sid": ACCOUNT_SID,
+            "auth_token": AUTH_TOKEN,
+            "key_sid": self.signer.key_sid,
+            "secret": self.signer.secret,
+            "service_sid": self.service_sid,
+        }
+        return json.dumps(words)
 
 
-def run_flow(script: str, *arguments: str, about: dict[str, Any], answers: Answers | None = None, **more: str) -> str:
+def run_flow(script: str, *arguments: str, about: About, answers: Answers | None = None, **more: str) -> str:
     """Run the scenario to its end and return what it printed; a step that failed fails the test.
 
     `answers` has what is done for a line `ask  …` of the scenario, `more` further variables of its environment.
@@ -69,7 +78,7 @@ def run_flow(script: str, *arguments: str, about: dict[str, Any], answers: Answe
     process = subprocess.Popen(
         ["node", script, *arguments],
         cwd=FOLDER,
-        env=os.environ | {"HUBBUB": json.dumps(about)} | more,
+        env=os.environ | {"HUBBUB": about.json} | more,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
