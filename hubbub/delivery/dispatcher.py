@@ -33,6 +33,7 @@ MOST_RETRIES = 500
 LANES_PER_TAKE = 50
 FINISH_SECONDS = 2.0
 MINUTE = 60_000
+DROPPABLE = 200  # milliseconds of age at which it is looked for in the table before it is sent
 SHORT_PAUSE = 3_000
 LONGEST_PAUSE = 60 * MINUTE
 
@@ -260,7 +261,7 @@ class Dispatcher:
             hook = self._hook(delivery.hook)
             if hook.full and moment < delivery.expires:
                 delivery.due = min(moment + pause(hook), delivery.expires)
-                self.ledger.add(delivery)
+                self.ledger.put_off(delivery)
             else:
                 hook.busy += 1
                 self._retries += 1
@@ -313,6 +314,8 @@ class Dispatcher:
         await hook.enter()
         answered = None
         try:
+            if await self._is_dropped(delivery):
+                return
             pairs = decode_pairs(delivery.parameters)
             tries = 1 if delivery.state == RETRYING else 1 + delivery.retry_count
             for n in range(tries):
@@ -344,6 +347,12 @@ class Dispatcher:
         except Exception as error:
             log.exception("sending the delivery %s failed", delivery.sid)
             return Unreachable(f"It could not be sent: {error!r}.")
+
+    async def _is_dropped(self, delivery: Delivery) -> bool:
+        """Whether an operator has removed it while it waited; what has just happened cannot be."""
+        if self._clock() - delivery.date_created < DROPPABLE:
+            return False
+        return not await sql.is_taken(self._database, delivery.sid, self.node)
 
     # Small things.
 

@@ -36,12 +36,16 @@ class Ledger:
         metrics.oldest_waiting.set_function(self._oldest_waiting)
 
     def add(self, delivery: Delivery) -> None:
-        """The delivery has ended, or is put off."""
-        self._ended.append(delivery)
-        self._any.set()
+        """The delivery has ended, or will be tried again."""
+        self.put_off(delivery)
         self._counted[delivery.state].inc()
         if delivery.state == DELIVERED:
             self._took.observe((delivery.date_updated - delivery.date_created) / 1000)
+
+    def put_off(self, delivery: Delivery) -> None:
+        """The delivery is as it was, but for when it is due."""
+        self._ended.append(delivery)
+        self._any.set()
 
     def waits_since(self, moment: int | None) -> None:
         """Since when the oldest first try waits."""

@@ -83,6 +83,11 @@ async def take_retries(tx: Transaction, node: int, moment: int, most: int) -> li
     return [Delivery(*row) for row in await tx.fetch_all(TAKE_RETRIES, node, moment, most)]
 
 
+async def is_taken(reader: Reader, sid: str, node: int) -> bool:
+    """Whether the delivery is still there and this node's."""
+    return await reader.fetch_one("SELECT sid FROM deliveries WHERE sid = $1 AND node = $2", sid, node) is not None
+
+
 async def settle(tx: Transaction, node: int, deliveries: Iterable[Delivery]) -> None:
     """Write down how they ended, or when they are due again; what another node took meanwhile is its own."""
     await tx.execute_many(SETTLE, [outcome(node, delivery) for delivery in deliveries])

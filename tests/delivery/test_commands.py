@@ -348,3 +348,22 @@ def test_delivery_outlives_its_service(client: httpx.Client, server: Server, rec
 
     assert told(hook.wait(2)) == [("one", 0), ("one", 1)]
     settled(server, service, "delivered", attempts=2)
+
+
+def test_dropped_webhook_that_waits_behind_a_slow_one_is_not_sent(
+    client: httpx.Client, server: Server, service: Json, receiver: Receiver
+) -> None:
+    """The one under way cannot be called back; what stands behind it is dropped for good."""
+    hook = receiver.hook(HANGING, OK)
+    listen(client, service, hook, "onMessageSent", PostWebhookRetryCount="3")
+    channel = create_channel(client, service)
+    send(client, channel, "one")
+    hook.wait(1)
+    send(client, channel, "two")
+
+    assert command(server, "deliveries", "drop", "--service", service["sid"]) == {"dropped": 2}
+    hook.release()
+    send(client, channel, "three")
+
+    assert told(hook.wait(2)) == [("one", 0), ("three", 0)]
+    assert eventually(lambda: states(server, service) == ["delivered"])
