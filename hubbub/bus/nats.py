@@ -10,6 +10,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -220,9 +221,8 @@ class Session:
         """Send what can be sent in a moment, and close."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_SECONDS):
-                if self._client.is_connected:
-                    await self._send_all()
-                await self._client.close()
+                await self._send_all()
+        await close(self._client)
 
 
 async def connect(client: Client, server: str) -> asyncio.Event:
@@ -240,8 +240,12 @@ async def connect(client: Client, server: str) -> asyncio.Event:
         elif not client.is_connected:
             errors.append(error)
 
+    def secret(value: str) -> str:
+        check_encrypted(client, server)
+        return value
+
     options: dict[str, Any] = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0}
-    options |= credentials(server)
+    options |= {name: partial(secret, value) for name, value in credentials(server).items()}
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS):
             await client.connect(
@@ -257,9 +261,23 @@ async def connect(client: Client, server: str) -> asyncio.Event:
                 closed_cb=closed,
                 **options,
             )
-    except NoServersError as error:
-        raise errors[-1] if errors else error from None
+        check_encrypted(client, server)
+    except Exception as error:  # noqa: BLE001 - whatever it is, no socket is left open
+        await close(client)
+        raise errors[-1] if errors and isinstance(error, NoServersError) else error from None
     return ended
+
+
+async def close(client: Client) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
+
+
+def check_encrypted(client: Client, server: str) -> None:
+    """Raises ConnectionError where TLS is wanted and the server did not ask for it: the library goes on without."""
+    if server.startswith("tls:") and not client._server_info.get("tls_required"):  # noqa: SLF001 - nothing else tells it
+        raise ConnectionError("it offers no TLS")
 
 
 def credentials(server: str) -> dict[str, str]:

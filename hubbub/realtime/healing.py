@@ -75,6 +75,7 @@ class Healing:
     async def _compare(self, topics: Mapping[int, Topic], last_revisions: LastRevisions) -> None:
         for keys in portions(list(topics)):
             found = await last_revisions(self._hub.chat.database, keys)
+            await asyncio.sleep(0)  # an embedded database gives no turn to others
             for key in dict.fromkeys(keys):
                 topic = topics[key]
                 if topic.revision is not None and self._hub.has(topic):

@@ -101,7 +101,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @given(history=histories, drawn=fates)
-@bounded(80)
+@bounded(40)
 def test_each_change_is_told_once_and_in_order_over_a_bad_bus(
     settings: Settings, history: list[list[Any]], drawn: list[str]
 ) -> None:

@@ -1,11 +1,13 @@
 """What travels between nodes, where to, and what the settings say of it."""
 
+import sys
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from hubbub.app import open_bus
 from hubbub.bus import codec
 from hubbub.bus.codec import encode_event, pack, pack_typing, unpack
 from hubbub.bus.topics import key_of_user, of_user, topics
@@ -205,6 +207,15 @@ def test_nats_is_not_for_one_sqlite_file() -> None:
     """No second node could open it."""
     with pytest.raises(BadSettings, match=r"HUBBUB_BUS names NATS.* SQLite file: set HUBBUB_DATABASE"):
         load({}, {"HUBBUB_BUS": "nats://one"})
+
+
+async def test_client_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "hubbub.bus.nats", None)
+    database: Any = None
+
+    with pytest.raises(BadSettings, match=r"pip install 'hubbub\[nats\]'"):
+        await open_bus(Settings(bus="nats://one"), database)
 
 
 @pytest.mark.parametrize(
