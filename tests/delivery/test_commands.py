@@ -360,6 +360,7 @@ def test_dropped_webhook_that_waits_behind_a_slow_one_is_not_sent(
     send(client, channel, "one")
     hook.wait(1)
     send(client, channel, "two")
+    assert eventually(lambda: states(server, service) == ["waiting", "waiting"])
 
     assert command(server, "deliveries", "drop", "--service", service["sid"]) == {"dropped": 2}
     hook.release()
