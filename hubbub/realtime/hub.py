@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.bus.topics import key_of_user, of_channel, of_user
 from hubbub.chat import Chat, Emitted, Typing
-from hubbub.events import INVITE_REMOVED, MEMBER_REMOVED, Hears
+from hubbub.events import INVITE_REMOVED, MEMBER_REMOVED, USER_REMOVED, Hears
 from hubbub.realtime.connection import notification_frame
 from hubbub.realtime.sync.changes import encode
 from hubbub.realtime.sync.channel_topic import ChannelTopic
@@ -171,6 +171,14 @@ class Hub:
                 self.shut_out(emitted.record.channel_sid, emitted.record.user)
         for channel in channels:
             channel.pump()
+        for emitted in batch:
+            if emitted.event is USER_REMOVED:
+                self.send_away(emitted.record.key)
+
+    def send_away(self, user: int) -> None:
+        """The user is deleted: its apps come back as whom their tokens make them."""
+        for connection in tuple(self._devices.get(user, ())):
+            connection.drop()
 
     def _concerned(self, emitted: Emitted) -> Iterator[tuple[int, Topic]]:
         """The topics of this node that the event belongs to, each with its revision there."""

@@ -287,15 +287,15 @@ async def test_info_of_a_user_is_told_as_far_as_it_changed(there: World, general
 
 
 async def test_deleted_user_is_gone(there: World, general: Channel, alice: App, bob: App) -> None:
-    """Members hear that it left, those who asked for its info that there is none any more."""
+    """Members hear that it left, those who asked for its info that there is none any more, and its apps are dropped."""
     await alice.subscribe(f"{bob.user.sid}.info")
 
     await there.delete_user("bob")
 
     assert await heard(alice) == ["map_removed", "map_item_removed"]
     assert await heard(bob) == ["map_item_removed", "map_removed"]
-    await there.send(general)
-    assert await heard(bob) == ["document_updated"]
+    assert bob.connection.is_ended
+    assert not alice.connection.is_ended
 
 
 async def test_typing_is_told_to_the_others(there: World, general: Channel, alice: App, bob: App) -> None:
