@@ -165,15 +165,19 @@ class Hub:
         for user in users:
             user.pump()
         for emitted in batch:
-            if emitted.event is MEMBER_REMOVED:
-                self.shut_out(emitted.record.channel_sid, emitted.record.user, emitted.record.revision)
-            elif emitted.event is INVITE_REMOVED:
-                self.shut_out(emitted.record.channel_sid, emitted.record.user)
+            self._end(emitted)
         for channel in channels:
             channel.pump()
-        for emitted in batch:
-            if emitted.event is USER_REMOVED:
-                self.send_away(emitted.record.key)
+
+    def _end(self, emitted: Emitted) -> None:
+        """What the event ends for those who listen."""
+        record = emitted.record
+        if emitted.event is MEMBER_REMOVED:
+            self.shut_out(record.channel_sid, record.user, record.revision)
+        elif emitted.event is INVITE_REMOVED:
+            self.shut_out(record.channel_sid, record.user)
+        elif emitted.event is USER_REMOVED:
+            self.send_away(record.key)
 
     def send_away(self, user: int) -> None:
         """The user is deleted: its apps come back as whom their tokens make them."""
