@@ -69,8 +69,8 @@ def events() -> str:
     return page(
         "Events",
         "Whatever changes the chat emits one of these. They reach listeners after the commit, in the "
-        "process and on other nodes; the webhooks that somebody asked for are stored with the change. Nothing sends pushes yet; for "
-        "these the table says what each event is going to mean.",
+        "process and on other nodes; the webhooks that somebody asked for are stored with the change. "
+        "Nothing sends pushes yet; for these the table says what each event is going to mean.",
         as_table(
             ("Event", "Webhook before", "Webhook after", "Push", "Client objects that change", "Who hears it"), rows
         ),
