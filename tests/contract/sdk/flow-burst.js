@@ -5,7 +5,7 @@
 const net = require('node:net');
 const crypto = require('node:crypto');
 const sdk = require('twilio-chat');
-const { Proxy, address, check, connect, range, rest, scenario, server, step, token, until, wait } = require('./scenario');
+const { Proxy, address, check, connect, range, rest, scenario, server, step, token, until } = require('./scenario');
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin'];
 const EACH = 100;
@@ -54,7 +54,8 @@ async function burst() {
 
 async function cutBurst() {
   const proxy = await new Proxy().open();
-  const members = await step('five more join, one of them through a bad line', () => gathering('cut', address(proxy.port)));
+  const join = () => gathering('cut', address(proxy.port));
+  const members = await step('five more join, one of them through a bad line', join);
   await step('a connection that is cut in the middle of a burst is resumed without loss or repeat', async () => {
     const victim = members[4];
     let cuts = 0;
@@ -119,6 +120,7 @@ function packet(header, payload = '') {
 }
 
 function frame(payload) {
-  const head = Buffer.from([0x82, 0x80 | 126, payload.length >> 8, payload.length & 255, 0, 0, 0, 0]); // a mask of zeros
+  const mask = [0, 0, 0, 0];
+  const head = Buffer.from([0x82, 0x80 | 126, payload.length >> 8, payload.length & 255, ...mask]);
   return Buffer.concat([head, payload]);
 }

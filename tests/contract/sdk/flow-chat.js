@@ -3,7 +3,9 @@
 
 const name = process.argv[2];
 const sdk = require(name);
-const { Proxy, address, check, connect, range, refusal, rest, scenario, step, token, until, wait } = require('./scenario');
+const {
+  Proxy, address, because, check, connect, range, refusal, rest, scenario, step, token, until, wait,
+} = require('./scenario');
 
 const MISSING = `CH${'0'.repeat(32)}`;
 // 4.x and older keep what they asked for and gather what they report; they are to do both for as short as they can.
@@ -40,7 +42,8 @@ scenario(async () => {
 async function joinAndAdd(alice, bob) {
   const channel = await step('createChannel', async () => {
     const added = wait(alice, 'channelAdded');
-    const made = await alice.createChannel({ friendlyName: 'General', uniqueName: 'general', attributes: { topic: 'x' } });
+    const options = { friendlyName: 'General', uniqueName: 'general', attributes: { topic: 'x' } };
+    const made = await alice.createChannel(options);
     check('the event', (await added).sid, made.sid);
     check('names', [made.friendlyName, made.uniqueName, made.createdBy], ['General', 'general', 'alice']);
     check('attributes', [made.attributes, made.type, made.isPrivate], [{ topic: 'x' }, 'public', false]);
@@ -107,7 +110,7 @@ async function horizon(alice, channel, his) {
     check('own horizon', channel.lastConsumedMessageIndex, null);
   });
   await step('advanceLastConsumedMessageIndex', async () => {
-    const seen = wait(channel, 'memberUpdated', ({ updateReasons }) => updateReasons.includes('lastConsumedMessageIndex'));
+    const seen = wait(channel, 'memberUpdated', because('lastConsumedMessageIndex'));
     check('what is unread', await his.advanceLastConsumedMessageIndex(0), 1);
     const { member } = await seen;
     check('the horizon', [member.identity, member.lastConsumedMessageIndex], ['bob', 0]);
@@ -128,17 +131,17 @@ async function edits(alice, bob, channel, his) {
   const [message] = (await his.getMessages(10)).items;
   await channel.getMessages(10);
   await step('updateBody', async () => {
-    const seen = wait(channel, 'messageUpdated', ({ updateReasons }) => updateReasons.includes('body'));
+    const seen = wait(channel, 'messageUpdated', because('body'));
     await message.updateBody('edited');
     const edited = (await seen).message;
     check('the new body', [edited.body, edited.index, edited.lastUpdatedBy], ['edited', 0, 'bob']);
   });
   await step('message attributes', async () => {
-    const seen = wait(channel, 'messageUpdated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const seen = wait(channel, 'messageUpdated', because('attributes'));
     await message.updateAttributes({ star: true });
     check('attributes', (await seen).message.attributes, { star: true });
   });
-  const updated = (reason) => wait(his, 'updated', ({ updateReasons }) => updateReasons.includes(reason));
+  const updated = (reason) => wait(his, 'updated', because(reason));
   await step('friendlyName', async () => {
     const seen = updated('friendlyName');
     await channel.updateFriendlyName('Renamed');
@@ -163,7 +166,7 @@ async function edits(alice, bob, channel, his) {
     await his.setUserNotificationLevel('default');
   });
   await step('member attributes', async () => {
-    const seen = wait(his, 'memberUpdated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const seen = wait(his, 'memberUpdated', because('attributes'));
     await (await channel.getMemberByIdentity('bob')).updateAttributes({ seat: 4 });
     check('at bob', (await seen).member.attributes, { seat: 4 });
   });
@@ -194,7 +197,10 @@ async function paging(alice, channel, his) {
     return indexes[0];
   });
   // By a new client: one that has seen messages come begins with a page that is shorter by one.
-  const fresh = await step('a second device of bob connects', async () => (await connect(sdk, 'bob')).getChannelBySid(his.sid));
+  const fresh = await step('a second device of bob connects', async () => {
+    const device = await connect(sdk, 'bob');
+    return device.getChannelBySid(his.sid);
+  });
   await step('backwards paging', async () => {
     const last = first + 74;
     let page = await fresh.getMessages(30);
@@ -240,14 +246,15 @@ async function directory(alice, channel) {
   await step('a channel that is not joined, by its SID', async () => {
     const made = await rest('POST', '/Channels', { FriendlyName: 'Lobby', UniqueName: 'lobby' });
     const found = await alice.getChannelBySid(made.sid);
-    check('names', [found.friendlyName, found.uniqueName, found.status], ['Lobby', 'lobby', name === 'chat3' ? 'known' : 'notParticipating']);
+    const status = name === 'chat3' ? 'known' : 'notParticipating';
+    check('names', [found.friendlyName, found.uniqueName, found.status], ['Lobby', 'lobby', status]);
   });
   await step('an unknown channel is 404', async () => {
     check('by SID', (await refusal(alice.getChannelBySid(MISSING))).status, 404);
     check('by name', (await refusal(alice.getChannelByUniqueName('nowhere'))).status, 404);
   });
   await step('a unique name that is taken is 409', async () => {
-    const { status = 409, code } = await refusal(alice.createChannel({ uniqueName: 'main' })); // older ones tell the code only
+    const { status = 409, code } = await refusal(alice.createChannel({ uniqueName: 'main' })); // older: the code only
     check('refusal', [status, code], [409, 50307]);
   });
 }
@@ -266,7 +273,7 @@ async function users(alice, bob) {
     check('reasons', (await told).updateReasons, ['friendlyName']);
   });
   await step('userUpdated: attributes', async () => {
-    const told = wait(seen, 'updated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const told = wait(seen, 'updated', because('attributes'));
     await bob.user.updateAttributes({ mood: '🙂' });
     check('attributes', (await told).user.attributes, { mood: '🙂' });
   });
@@ -362,7 +369,7 @@ async function losses(alice, bob, channel, his, proxy) {
     proxy.cut();
     await lost;
     const back = wait(bob, 'connectionStateChanged', (state) => state === 'connected');
-    const renamed = wait(his, 'updated', ({ updateReasons }) => updateReasons.includes('friendlyName'));
+    const renamed = wait(his, 'updated', because('friendlyName'));
     for (const number of range(1, 3)) await channel.sendMessage(`missed ${number}`);
     await channel.updateFriendlyName('While you were away');
     proxy.refusing = false;

@@ -2,7 +2,9 @@
 'use strict';
 
 const sdk = require('conv3');
-const { Proxy, address, check, connect, range, refusal, rest, scenario, step, token, until, wait } = require('./scenario');
+const {
+  Proxy, address, because, check, connect, range, refusal, rest, scenario, step, token, until, wait,
+} = require('./scenario');
 
 const TEXT = 'Grüße, 世界 🎉';
 
@@ -27,7 +29,8 @@ scenario(async () => {
 
 async function joinAndAdd(alice, bob) {
   const ours = await step('createConversation', async () => {
-    const made = await alice.createConversation({ friendlyName: 'General', uniqueName: 'general', attributes: { a: 1 } });
+    const options = { friendlyName: 'General', uniqueName: 'general', attributes: { a: 1 } };
+    const made = await alice.createConversation(options);
     check('names', [made.friendlyName, made.uniqueName, made.createdBy], ['General', 'general', 'alice']);
     check('attributes', made.attributes, { a: 1 });
     return made;
@@ -40,7 +43,8 @@ async function joinAndAdd(alice, bob) {
   });
   await step('add', async () => {
     const seen = wait(ours, 'participantJoined', (each) => each.identity === 'bob');
-    const told = ['conversationAdded', 'conversationJoined'].map((event) => wait(bob, event, (each) => each.sid === ours.sid));
+    const isOurs = (each) => each.sid === ours.sid;
+    const told = ['conversationAdded', 'conversationJoined'].map((event) => wait(bob, event, isOurs));
     const response = await ours.add('bob', { seat: 4 });
     check('the answer', [response.identity, JSON.parse(response.attributes)], ['bob', { seat: 4 }]);
     check('attributes', (await seen).attributes, { seat: 4 });
@@ -82,7 +86,7 @@ async function messages(alice, bob, ours, his) {
 async function reading(ours, his) {
   await step('read horizon and unread count', async () => {
     check('unread before any horizon', await his.getUnreadMessagesCount(), null);
-    const seen = wait(ours, 'participantUpdated', ({ updateReasons }) => updateReasons.includes('lastReadMessageIndex'));
+    const seen = wait(ours, 'participantUpdated', because('lastReadMessageIndex'));
     check('unread', await his.advanceLastReadMessageIndex(0), 1);
     const { participant } = await seen;
     check('horizon', [participant.identity, participant.lastReadMessageIndex], ['bob', 0]);
@@ -98,10 +102,10 @@ async function reading(ours, his) {
 }
 
 async function edits(alice, bob, ours, his) {
-  const updated = (reason) => wait(his, 'updated', ({ updateReasons }) => updateReasons.includes(reason));
+  const updated = (reason) => wait(his, 'updated', because(reason));
   await step('a message is edited', async () => {
     const [message] = (await his.getMessages(2)).items;
-    const seen = wait(ours, 'messageUpdated', ({ updateReasons }) => updateReasons.includes('body'));
+    const seen = wait(ours, 'messageUpdated', because('body'));
     await message.updateBody('edited');
     check('body', (await seen).message.body, 'edited');
     await message.updateAttributes({ star: true });
@@ -121,7 +125,7 @@ async function edits(alice, bob, ours, his) {
     check('level', (await seen).conversation.notificationLevel, 'muted');
   });
   await step('a participant is edited', async () => {
-    const seen = wait(his, 'participantUpdated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const seen = wait(his, 'participantUpdated', because('attributes'));
     await (await ours.getParticipantByIdentity('bob')).updateAttributes({ seat: 5 });
     check('attributes', (await seen).participant.attributes, { seat: 5 });
   });
@@ -134,7 +138,7 @@ async function users(alice, bob) {
     const told = wait(alice, 'userUpdated', ({ user }) => user.friendlyName === 'Bobby');
     await bob.user.updateFriendlyName('Bobby');
     await told;
-    const attributed = wait(seen, 'updated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const attributed = wait(seen, 'updated', because('attributes'));
     await bob.user.updateAttributes({ mood: 'fine' });
     check('attributes', (await attributed).user.attributes, { mood: 'fine' });
   });

@@ -2,7 +2,7 @@
 'use strict';
 
 const sdk = require('twilio-chat');
-const { check, connect, scenario, step, until, wait } = require('./scenario');
+const { because, check, connect, scenario, step, until, wait } = require('./scenario');
 
 scenario(async () => {
   const [phone, laptop, bob] = await step('both devices connect', () =>
@@ -22,7 +22,7 @@ scenario(async () => {
     check('bodies', (await Promise.all(both)).map((message) => message.body), ['from my phone', 'from my phone']);
   });
   await step('what is read on one is read on the other', async () => {
-    const read = wait(other, 'updated', ({ updateReasons }) => updateReasons.includes('lastConsumedMessageIndex'));
+    const read = wait(other, 'updated', because('lastConsumedMessageIndex'));
     await channel.setAllMessagesConsumed();
     await read;
     check('horizon', other.lastConsumedMessageIndex, 0);

@@ -1,5 +1,5 @@
-// An app that can set nothing but its region: `HOST:PORT/x` leads to tsock.HOST over TLS, and the media of the older SDKs
-// to mcs.HOST. The certificate is trusted by NODE_EXTRA_CA_CERTS, and names below .test lead here.
+// An app that can set nothing but its region: `HOST:PORT/x` leads to tsock.HOST over TLS, and the media of the older
+// SDKs to mcs.HOST. The certificate is trusted by NODE_EXTRA_CA_CERTS, and names below .test lead here.
 // `node flow-region.js KEY CERTIFICATE twilio-chat|chat4|chat3`
 'use strict';
 
@@ -14,7 +14,8 @@ const sdk = require(name);
 const { Proxy, check, connect, scenario, server, step, wait } = require('./scenario');
 
 scenario(async () => {
-  const proxy = await new Proxy({ key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) }).open();
+  const [key, cert] = process.argv.slice(2, 4).map((file) => fs.readFileSync(file));
+  const proxy = await new Proxy({ key, cert }).open();
   const region = `chat.test:${proxy.port}/x`;
   const alice = await step('alice connects', async () => {
     const client = await connect(sdk, 'alice', { region, Twilsock: undefined });

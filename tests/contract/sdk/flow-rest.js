@@ -3,7 +3,7 @@
 
 const http = require('node:http');
 const sdk = require('twilio-chat');
-const { check, connect, refusal, rest, scenario, step, until, wait } = require('./scenario');
+const { because, check, connect, refusal, rest, scenario, step, until, wait } = require('./scenario');
 
 const FORBIDDEN = { status: 403, code: 50107 };
 
@@ -43,24 +43,24 @@ async function changes(alice, bob, channel) {
     check('removed', (await removed).sid, sid);
   });
   await step('a channel is edited', async () => {
-    const updated = wait(channel, 'updated', ({ updateReasons }) => updateReasons.includes('friendlyName'));
+    const updated = wait(channel, 'updated', because('friendlyName'));
     await rest('POST', path, { FriendlyName: 'Renamed', Attributes: '{"b":2}', UniqueName: 'renamed' });
     await updated;
     check('names', [channel.friendlyName, channel.uniqueName, channel.attributes], ['Renamed', 'renamed', { b: 2 }]);
   });
   await step('a member is edited', async () => {
-    const updated = wait(channel, 'memberUpdated', ({ updateReasons }) => updateReasons.includes('attributes'));
+    const updated = wait(channel, 'memberUpdated', because('attributes'));
     await rest('POST', `${path}/Members/bob`, { Attributes: '{"c":3}' });
     check('attributes', (await updated).member.attributes, { c: 3 });
   });
   await step('a user is edited', async () => {
     const user = await alice.getUser('bob');
-    const updated = wait(user, 'updated', ({ updateReasons }) => updateReasons.includes('friendlyName'));
+    const updated = wait(user, 'updated', because('friendlyName'));
     await rest('POST', '/Users/bob', { FriendlyName: 'Robert' });
     check('name', (await updated).user.friendlyName, 'Robert');
   });
   await step('an own horizon and level are set', async () => {
-    const updated = wait(channel, 'updated', ({ updateReasons }) => updateReasons.includes('notificationLevel'));
+    const updated = wait(channel, 'updated', because('notificationLevel'));
     await rest('POST', `/Users/alice/Channels/${channel.sid}`, { NotificationLevel: 'muted' });
     check('level', (await updated).channel.notificationLevel, 'muted');
   });
@@ -98,7 +98,8 @@ async function permissions(alice, bob, channel) {
   });
   await step('a role that is given acts at once, and one that is taken', async () => {
     const { roles } = await rest('GET', '/Roles');
-    const [admin, user] = ['channel admin', 'channel user'].map((name) => roles.find((role) => role.friendly_name === name));
+    const named = (name) => roles.find((role) => role.friendly_name === name);
+    const [admin, user] = [named('channel admin'), named('channel user')];
     await rest('POST', `/Channels/${channel.sid}/Members/alice`, { RoleSid: admin.sid });
     await channel.updateFriendlyName('Mine now');
     await rest('POST', `/Channels/${channel.sid}/Members/alice`, { RoleSid: user.sid });

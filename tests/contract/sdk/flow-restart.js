@@ -18,7 +18,8 @@ scenario(async () => {
   await his.getMembers();
   for (const how of ['restart', 'kill']) {
     await step(`after a ${how} everybody is back, and messages come`, async () => {
-      const away = [alice, bob].map((client) => wait(client, 'connectionStateChanged', (state) => state === 'connecting'));
+      const isLost = (state) => state === 'connecting';
+      const away = [alice, bob].map((client) => wait(client, 'connectionStateChanged', isLost));
       await ask(how);
       await Promise.all(away);
       for (const client of [alice, bob]) await until('connected', () => client.connectionState === 'connected');

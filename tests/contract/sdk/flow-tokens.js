@@ -3,7 +3,9 @@
 
 const name = process.argv[2];
 const sdk = require(name);
-const { address, check, connect, scenario, server, step, token, tolerate, until, wait } = require('./scenario');
+const {
+  address, authorization, check, connect, scenario, server, step, token, tolerate, until, wait,
+} = require('./scenario');
 
 if (name !== 'twilio-chat') tolerate(/Client\/v1\/Configuration|Unable to connect/); // for those who are not let in
 
@@ -53,17 +55,12 @@ async function refused() {
 
 async function revoked() {
   await step('a client of a service that is deleted is dropped and refused', async () => {
-    const made = await (await fetch(`${server.url}/v2/Services`, {
-      method: 'POST', headers: authorization(), body: new URLSearchParams({ FriendlyName: 'short-lived' }),
-    })).json();
+    const headers = { Authorization: authorization };
+    const body = new URLSearchParams({ FriendlyName: 'short-lived' });
+    const made = await (await fetch(`${server.url}/v2/Services`, { method: 'POST', headers, body })).json();
     const client = await connect(sdk, 'orphan', { access: token('orphan', { service: made.sid }) });
     const denied = wait(client, 'connectionStateChanged', (state) => state === 'denied');
-    await fetch(`${server.url}/v2/Services/${made.sid}`, { method: 'DELETE', headers: authorization() });
+    await fetch(`${server.url}/v2/Services/${made.sid}`, { method: 'DELETE', headers });
     await denied;
   });
-}
-
-function authorization() {
-  const credentials = Buffer.from(`${server.account_sid}:${server.auth_token}`).toString('base64');
-  return { Authorization: `Basic ${credentials}` };
 }

@@ -16,7 +16,6 @@ const SCENARIO = 100_000;
 const failed = [];
 const clients = [];
 const started = Date.now();
-
 const tolerated = [];
 
 // Rejections of the SDK that no app could handle, in a scenario that brings them about.
@@ -91,6 +90,11 @@ function wait(emitter, event, accept = () => true, milliseconds = PATIENCE) {
   return promise;
 }
 
+// Accepts the updates that have this among their reasons.
+function because(reason) {
+  return ({ updateReasons }) => updateReasons.includes(reason);
+}
+
 // Ask again and again until it is true, for what no event tells.
 async function until(what, ask, milliseconds = PATIENCE) {
   const end = Date.now() + milliseconds;
@@ -120,7 +124,8 @@ async function refusal(promise) {
 function token(identity, { seconds = 3600, secret = server.secret, service = server.service_sid, grant = {} } = {}) {
   const now = Math.floor(Date.now() / 1000);
   const grants = { identity, chat: { service_sid: service, ...grant } };
-  const claims = { jti: `${server.key_sid}-${now}`, iss: server.key_sid, sub: server.account_sid, exp: now + seconds, grants };
+  const issuer = { jti: `${server.key_sid}-${now}`, iss: server.key_sid, sub: server.account_sid };
+  const claims = { ...issuer, exp: now + seconds, grants };
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const signed = `${encode({ typ: 'JWT', alg: 'HS256', cty: 'twilio-fpa;v=1' })}.${encode(claims)}`;
   return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
@@ -140,13 +145,12 @@ async function connect(sdk, identity, { uri = address(), access = token(identity
 
 // REST, as the back end of the app
 
-async function rest(method, path, form, { service = server.service_sid, webhooks = false } = {}) {
-  const response = await fetch(`${server.url}/v2/Services/${service}${path}`, {
+const authorization = `Basic ${Buffer.from(`${server.account_sid}:${server.auth_token}`).toString('base64')}`;
+
+async function rest(method, path, form) {
+  const response = await fetch(`${server.url}/v2/Services/${server.service_sid}${path}`, {
     method,
-    headers: {
-      Authorization: `Basic ${Buffer.from(`${server.account_sid}:${server.auth_token}`).toString('base64')}`,
-      'X-Twilio-Webhook-Enabled': String(webhooks),
-    },
+    headers: { Authorization: authorization },
     body: form && new URLSearchParams(form),
   });
   const text = await response.text();
@@ -215,5 +219,6 @@ function range(first, last) {
 }
 
 module.exports = {
-  Proxy, address, ask, check, connect, range, refusal, rest, scenario, server, sleep, step, token, tolerate, until, wait,
+  Proxy, address, ask, authorization, because, check, connect, range, refusal, rest, scenario, server, step, token,
+  tolerate, until, wait,
 };
