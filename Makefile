@@ -29,7 +29,7 @@ docs: .venv/.test ## write the generated pages anew
 	$(BIN)/python -m docs.generate
 
 clean: ## remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info tests/contract/sdk/node_modules
 
 .venv/.pip:
 	$(PYTHON) -m venv .venv

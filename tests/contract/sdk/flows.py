@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent
 PACKAGES = FOLDER / "node_modules"
 INSTALLED = PACKAGES / ".installed-from"
 INSTALL = ["npm", "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
+RETRY_SOON = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
 INSTALL_SECONDS = 300
 SECONDS = 120
 OLDEST_NODE = 18  # the first with fetch, which the scenarios use
@@ -37,7 +38,7 @@ def prepare() -> str:
     shutil.rmtree(PACKAGES, ignore_errors=True)
     try:
         done = subprocess.run(
-            INSTALL, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            [*INSTALL, *RETRY_SOON], cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
         ).returncode
     except subprocess.TimeoutExpired:
         done = -1
