@@ -11,7 +11,7 @@ from tests.harness import Server, running, unique
 from tests.tokens import Signer, new_signer
 
 # The pings are rare enough for a client that does not read to be dropped for that and not for its silence.
-SETTINGS = {"HUBBUB_WEBHOOK_ALLOW": "127.0.0.0/8", "HUBBUB_REALTIME_PING_SECONDS": "20"}
+SETTINGS = {"HUBBUB_WEBHOOK_ALLOW": "127.0.0.0/8", "HUBBUB_REALTIME_PING_SECONDS": "30"}
 AT_ONCE = 3
 
 Flow = tuple[str, ...]  # a script and its arguments

@@ -19,7 +19,7 @@ INSTALLED = PACKAGES / ".installed-from"
 INSTALL = ["npm", "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
 RETRY_SOON = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
 INSTALL_SECONDS = 300
-SECONDS = 120
+SECONDS = 180
 OLDEST_NODE = 18  # the first with fetch, which the scenarios use
 NEWER_NODE = {"flow-conversations.js": 20}  # what the SDK asks for
 
