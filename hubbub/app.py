@@ -17,6 +17,7 @@ from hubbub.delivery.guard import Guard
 from hubbub.delivery.http import Sender
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
+from hubbub.delivery.node import Node
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
@@ -200,7 +201,8 @@ class App:
         assert isinstance(outbox, Outbox)
         ledger = Ledger(database, self._metrics, clock, kept=settings.deliveries_kept_hours > 0)
         messenger = Messenger(database, chat.vault, sender)
-        dispatcher = Dispatcher(database, outbox, messenger, ledger, clock, settings.node_lease_seconds * 1000)
+        node = Node(database, clock, settings.node_lease_seconds * 1000)
+        dispatcher = Dispatcher(database, outbox, messenger, ledger, clock, node)
         yield dispatcher.run(alone=isinstance(database, SQLite))
         yield keep_purging(database, settings, clock)
         yield keep_sweeping(chat)

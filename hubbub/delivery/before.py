@@ -11,9 +11,9 @@ from hubbub.chat import Caller, Changes
 from hubbub.dates import now
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import Target
-from hubbub.delivery.outcome import Answer, Blocked, TimedOut, Unreachable
+from hubbub.delivery.outcome import Answer, Result, TimedOut
 from hubbub.delivery.parameters import parameters
-from hubbub.delivery.schedule import FAST_GAPS, Result, again_at_once
+from hubbub.delivery.schedule import FAST_GAPS, again_at_once
 from hubbub.errors import ERRORS
 from hubbub.events import (
     CHANNEL_ADDED,
@@ -89,10 +89,7 @@ class PreEvents:
         for retry in range(target.retry_count + 1):
             if retry:
                 await asyncio.sleep(FAST_GAPS[retry - 1])
-            try:
-                result: Result = await self._messenger.send(target, sid, pairs, retry, 0)
-            except (Blocked, Unreachable, TimedOut) as error:
-                result = error
+            result = await self._messenger.send(target, sid, pairs, retry, 0)
             if not again_at_once(result):
                 break
         return result

@@ -16,9 +16,10 @@ from hubbub.delivery.lanes import Hook, Lane
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import RETRYING, SID_LENGTH, Delivery, decode_pairs
+from hubbub.delivery.node import LeaseOver, Node
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.outcome import Blocked, TimedOut, Unreachable
-from hubbub.delivery.schedule import FAST_GAPS, Result, again_at_once, settle
+from hubbub.delivery.outcome import Blocked, Result
+from hubbub.delivery.schedule import FAST_GAPS, again_at_once, settle
 from hubbub.delivery.targets import refresh
 from hubbub.errors import ChatError
 from hubbub.storage.database import Contention, Database
@@ -26,7 +27,6 @@ from hubbub.storage.database import Contention, Database
 log = logging.getLogger("hubbub.delivery")
 
 POLL_SECONDS = 1.0
-RENEWALS = 6  # in the time of a lease
 LANE_DEPTH = 32
 MOST_HELD = 10_000
 MOST_RETRIES = 500
@@ -36,13 +36,6 @@ MINUTE = 60_000
 DROPPABLE = 20  # milliseconds of age at which it is looked for in the table before it is sent
 SHORT_PAUSE = 3_000
 LONGEST_PAUSE = 60 * MINUTE
-
-
-class LeaseOver(Exception):  # noqa: N818 - a fact, not a fault
-    """What this node had taken may be another's by now."""
-
-    def __str__(self) -> str:
-        return "this node has not told for too long that it lives"
 
 
 class Dispatcher:
@@ -55,20 +48,14 @@ class Dispatcher:
         messenger: Messenger,
         ledger: Ledger,
         clock: Callable[[], int],
-        lease: int,
+        node: Node,
     ) -> None:
-        """`lease` is the milliseconds for which the others take a node for alive that they hear nothing of."""
-        self.node = 0
+        self._node = node
         self._database = database
         self._outbox = outbox
         self._messenger = messenger
         self.ledger = ledger
         self._clock = clock
-        self._lease = lease
-        self._renewal = lease // RENEWALS
-        self._renewed = 0
-        self._alone = False
-        self._doubtful = False
         self._held = 0
         self._lanes: dict[str, Lane] = {}
         self._hooks: dict[str, Hook] = {}
@@ -76,6 +63,11 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What a transaction asks and tells.
+
+    @property
+    def node(self) -> int:
+        """The key under which this process takes deliveries."""
+        return self._node.key
 
     def admit(self, lane: str) -> bool:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
@@ -112,13 +104,13 @@ class Dispatcher:
 
     def doubt(self) -> None:
         """It is not known whether something was stored for this node: it will be looked for under a new name."""
-        self._doubtful = True
+        self._node.doubt()
 
     # Being a node.
 
     async def run(self, *, alone: bool) -> None:
         """Send until cancelled. `alone` says that no other process sends from this database."""
-        self._alone = alone
+        self._node.is_alone = alone
         writer = asyncio.create_task(self.ledger.keep_writing())
         try:
             while True:
@@ -144,40 +136,17 @@ class Dispatcher:
 
     async def _keep_node(self) -> None:
         """Be a node that is alive, and free what the dead ones had taken."""
-        moment = self._clock()
-        if self.node and not self._doubtful and (self._alone or 0 <= moment - self._renewed < self._renewal):
+        node = self._node
+        if not node.is_due:
             return
-        if self.node and not self._doubtful:
-            async with self._database.transaction() as tx:
-                kept = await sql.keep_node(tx, self.node, moment + self._lease)
-            if not kept:
-                self._doubtful = True
-        if self.node and self._doubtful:
+        if node.key and not await node.keep():
             await self._leave()
-        if not self.node:
-            await self._join(moment)
-        self._renewed = moment
-        if not self._alone:
-            await self._free_others(moment)
-
-    async def _free_others(self, moment: int) -> None:
-        for node in await sql.dead_nodes(self._database, moment):
-            async with self._database.transaction() as tx:
-                if await sql.end_node(tx, node, moment):
-                    await sql.remove_node(tx, node)
-                    log.warning("node %s is gone: what it had taken is free", node)
-        for node in await sql.lost_nodes(self._database, moment):
-            await self._remove(node)
-
-    async def _join(self, moment: int) -> None:
-        others = await sql.all_nodes(self._database) if self._alone else []
-        for node in others:
-            await self._remove(node)
-        async with self._database.transaction() as tx:
-            self.node = await sql.add_node(tx, moment + (self._lease if not self._alone else 1 << 60))
-        self.ledger.node = self.node
-        self._doubtful = False
-        self._outbox.dispatcher = self
+        if not node.key:
+            await node.join()
+            self.ledger.node = node.key
+            self._outbox.dispatcher = self
+        if not node.is_alone:
+            await node.free_others()
 
     async def _leave(self) -> None:
         """Drop what is held; it is free in the table, for whoever takes it next."""
@@ -191,12 +160,7 @@ class Dispatcher:
         for hook in self._hooks.values():
             hook.busy = 0
         await self.ledger.write_all()
-        await self._remove(self.node)
-        self.node = 0
-
-    async def _remove(self, node: int) -> None:
-        async with self._database.transaction() as tx:
-            await sql.remove_node(tx, node)
+        await self._node.leave()
 
     async def _finish(self) -> None:
         """At the end: what is under way may arrive, the rest is left for the next start or another node."""
@@ -321,7 +285,7 @@ class Dispatcher:
             for n in range(tries):
                 if n:
                     await asyncio.sleep(FAST_GAPS[n - 1])
-                if not self._is_alive():
+                if not self._node.is_alive:
                     raise LeaseOver
                 delivery.attempts += 1
                 result = await self._attempt(delivery, pairs)
@@ -336,17 +300,8 @@ class Dispatcher:
     async def _attempt(self, delivery: Delivery, pairs: list[tuple[str, str]]) -> Result:
         if delivery.url is None:
             return Blocked(delivery.error or "There is no URL to send it to.")
-        try:
-            return await self._messenger.send(
-                delivery.target, delivery.sid, pairs, delivery.attempts - 1, delivery.revision
-            )
-        except (Blocked, Unreachable, TimedOut) as error:
-            return error
-        except ChatError:  # the account's token cannot be read: nothing was tried
-            raise
-        except Exception as error:
-            log.exception("sending the delivery %s failed", delivery.sid)
-            return Unreachable(f"It could not be sent: {error!r}.")
+        retry = delivery.attempts - 1
+        return await self._messenger.send(delivery.target, delivery.sid, pairs, retry, delivery.revision)
 
     async def _is_dropped(self, delivery: Delivery) -> bool:
         """Whether an operator has removed it while it waited; what has just happened cannot be."""
@@ -355,10 +310,6 @@ class Dispatcher:
         return not await sql.is_taken(self._database, delivery.sid, self.node)
 
     # Small things.
-
-    def _is_alive(self) -> bool:
-        """Whether the others still know that this node lives, by the end of a request that begins now."""
-        return self._alone or 0 <= self._clock() - self._renewed < self._lease - self._renewal
 
     def _hook(self, sid: str) -> Hook:
         hook = self._hooks.get(sid)

@@ -1,16 +1,19 @@
 """Makes a webhook's request: its parameters in a form or a query string, signed twice, sent once."""
 
+import logging
 import time
 
 from hubbub import __version__
 from hubbub.delivery import sql
 from hubbub.delivery.http import Sender
 from hubbub.delivery.model import Target
-from hubbub.delivery.outcome import Answer
+from hubbub.delivery.outcome import Blocked, Result, TimedOut, Unreachable
 from hubbub.delivery.parameters import Pairs, form, query_url, request_url
 from hubbub.delivery.signing import secret_bytes, standard_signature, twilio_signature
 from hubbub.storage.database import Reader
 from hubbub.vault import Vault
+
+log = logging.getLogger("hubbub.delivery")
 
 SECONDS = 5.0  # the contract's: what has not answered by then has not answered
 TOKEN_SECONDS = 5.0
@@ -29,8 +32,11 @@ class Messenger:
         self._sender = sender
         self._tokens: dict[int, tuple[float, str]] = {}  # by account, with when they were read
 
-    async def send(self, target: Target, sid: str, pairs: Pairs, retry: int, revision: int) -> Answer:
-        """Send the parameters once, as retry number so and so. Raises Blocked, Unreachable or TimedOut."""
+    async def send(self, target: Target, sid: str, pairs: Pairs, retry: int, revision: int) -> Result:
+        """Send the parameters once, as retry number so and so; how that ended.
+
+        Raises ERRORS.UNAVAILABLE, and has sent nothing, while the account's token cannot be read.
+        """
         assert target.url is not None
         pairs = [*pairs, ("RetryCount", str(retry))]
         token = await self._token(target.account)
@@ -53,7 +59,13 @@ class Messenger:
             ("webhook-signature", standard_signature(secret, sid, timestamp, signed)),
             ("hubbub-revision", str(revision)),
         ]
-        return await self._sender.send(target.method, url, headers, body, SECONDS)
+        try:
+            return await self._sender.send(target.method, url, headers, body, SECONDS)
+        except (Blocked, Unreachable, TimedOut) as error:
+            return error
+        except Exception as error:
+            log.exception("sending %s failed", sid)
+            return Unreachable(f"It could not be sent: {error!r}.")
 
     async def _token(self, account: int) -> str:
         """The account's auth token; empty when the account is gone."""

@@ -31,7 +31,10 @@ NOT_MAPPED = "No URL is mapped to {flow_sid}: name one in HUBBUB_STUDIO_FLOWS an
 class Dispatcher(Protocol):
     """What sends the deliveries of this process."""
 
-    node: int
+    @property
+    def node(self) -> int:
+        """The key under which this process takes deliveries."""
+
     ledger: Ledger
 
     def admit(self, lane: str) -> bool:

@@ -22,3 +22,6 @@ class Unreachable(Exception):  # noqa: N818 - likewise
 
 class TimedOut(Exception):  # noqa: N818 - likewise
     """One sentence that says what did not come in time."""
+
+
+Result = Answer | Exception

@@ -4,7 +4,7 @@ import random
 from email.utils import parsedate_to_datetime
 
 from hubbub.delivery.model import DEAD, DELIVERED, REFUSED, RETRYING, Delivery
-from hubbub.delivery.outcome import Answer, Blocked
+from hubbub.delivery.outcome import Answer, Blocked, Result
 
 # The fast retries that a hook is configured with are for these, for time-outs and for the unreachable:
 # the reference's list, and nothing else.
@@ -19,8 +19,6 @@ GROWTH = 3
 LONGEST_GAP = 6 * 3_600_000
 JITTER = 0.25
 ERROR_LENGTH = 300
-
-Result = Answer | Exception
 
 
 def again_at_once(result: Result) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubbub.delivery import schedule
 from hubbub.delivery.model import DEAD, DELIVERED, REFUSED, RETRYING, WAITING, Delivery
-from hubbub.delivery.outcome import Answer, Blocked, TimedOut, Unreachable
+from hubbub.delivery.outcome import Answer, Blocked, Result, TimedOut, Unreachable
 from tests.api.steps import Json, create_channel, create_service, delete, eventually, update
 from tests.delivery.receiver import CLOSING, HANGING, OK, Hook, Receiver, Reply, receiving
 from tests.delivery.steps import command, deliveries, listen, listen_to, send, settled, states, told
@@ -325,7 +325,7 @@ def test_patience_of_72_hours_has_some_twenty_tries() -> None:
 @example(Answer(503, None, "Wed, 31 Dec 9999 23:59:59 -2359", b""), 1, 0)
 @example(Answer(503, None, "²", b""), 1, 0)
 @example(Answer(503, None, "-5", b""), 1, 0)
-def test_every_result_leads_to_one_state(result: schedule.Result, attempts: int, passed: int) -> None:
+def test_every_result_leads_to_one_state(result: Result, attempts: int, passed: int) -> None:
     """A retry is due in future and before it expires; only failures that may mend have one."""
     it, moment = delivery(attempts), MOMENT + passed
 

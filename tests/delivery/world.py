@@ -8,10 +8,10 @@ from hubbub.delivery.dispatcher import LANE_DEPTH, Dispatcher
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import WAITING, Delivery, Target
+from hubbub.delivery.node import Node as NodeName
 from hubbub.delivery.outbox import Outbox, Receipt
-from hubbub.delivery.outcome import Answer
+from hubbub.delivery.outcome import Answer, Result
 from hubbub.delivery.parameters import Pairs
-from hubbub.delivery.schedule import Result
 from hubbub.metrics import Metrics
 from hubbub.settings import Settings
 from hubbub.sids import new_sid
@@ -60,7 +60,7 @@ class Wire(Messenger):
         self.dispatcher: Dispatcher
         self._world = world
 
-    async def send(self, target: Target, sid: str, pairs: Pairs, retry: int, revision: int) -> Answer:  # noqa: ARG002
+    async def send(self, target: Target, sid: str, pairs: Pairs, retry: int, revision: int) -> Result:  # noqa: ARG002
         self._world.sent.append(sid)
         [row] = await self._world.database.fetch_all("SELECT node, state FROM deliveries WHERE sid = $1", sid)
         if row[0] != self.dispatcher.node:
@@ -68,12 +68,9 @@ class Wire(Messenger):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.open.append(future)
         try:
-            result = await future
+            return await future
         finally:
             self.open.remove(future)
-        if isinstance(result, Exception):
-            raise result
-        return result
 
 
 class Node:
@@ -83,7 +80,8 @@ class Node:
         self.wire = Wire(world)
         self.outbox = Outbox(Settings(), world.clock)
         ledger = Ledger(world.database, Metrics(), world.clock, kept=True)
-        self.dispatcher = Dispatcher(world.database, self.outbox, self.wire, ledger, world.clock, LEASE)
+        name = NodeName(world.database, world.clock, LEASE)
+        self.dispatcher = Dispatcher(world.database, self.outbox, self.wire, ledger, world.clock, name)
         self.wire.dispatcher = self.dispatcher
 
     def is_quiet(self) -> bool:
