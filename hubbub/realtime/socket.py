@@ -41,7 +41,7 @@ FIRST_LIMIT = 64 * 1024  # bytes of a message before the client is let in: its t
 LIMIT = 512 * 1024  # after that: the longest body and attributes, escaped
 INIT_SECONDS = 10
 CLOSE_SECONDS = 2  # for the other side of a closing handshake
-RECONNECT = (1_000, 5_000)  # ms: clients that are sent away do not all come back at once
+RECONNECT = (200, 2_000)  # ms, on top of the SDK's own 3 s: clients that are sent away do not all come back at once
 PING_FRAME = frame(b"", PING)
 
 
