@@ -103,8 +103,12 @@ class Dispatcher:
                 lane.add(delivery)
 
     def doubt(self) -> None:
-        """It is not known whether something was stored for this node: it will be looked for under a new name."""
+        """What the table says is this node's may not be held here: it will be looked for under a new name.
+
+        Until then nothing comes from memory, or it would overtake in its lane what is in doubt.
+        """
         self._node.doubt()
+        self._outbox.dispatcher = None
 
     # Being a node.
 

@@ -261,7 +261,8 @@ def assert_in_order(receiver: Receiver) -> None:
     lanes: dict[tuple[str, str], list[int]] = defaultdict(list)
     for arrival in receiver.first():
         lanes[arrival.lane].append(arrival.revision)
-    assert {lane: revisions for lane, revisions in lanes.items() if revisions != sorted(set(revisions))} == {}
+    disordered = {lane: revisions for lane, revisions in lanes.items() if revisions != sorted(set(revisions))}
+    assert not disordered, disordered
     meant: dict[str, set[tuple[object, ...]]] = defaultdict(set)
     for arrival in receiver.arrivals:
         meant[arrival.id].add((arrival.lane, arrival.revision, arrival.what))
