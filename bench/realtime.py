@@ -100,6 +100,7 @@ def many_apps() -> Iterator[Row]:
             print(f"{MANY:,} apps …", file=sys.stderr)
             measured = [memory(server, apps) for _ in range(wrk.ROUNDS)]
             print(f"{BACK:,} come back …", file=sys.stderr)
+            apps.connect(0, BACK - 1)
             back = [come_back(people, apps) for _ in range(wrk.ROUNDS)]
     for count, series in zip((FEW, MANY), zip(*measured, strict=True), strict=True):
         yield row(f"memory for an idle app in {EACH_IN} channels, of {count:,}", KILOBYTES, list(series), "KB")
@@ -123,7 +124,6 @@ def memory(server: Server, apps: fans.Fans) -> tuple[float, float]:
 
 def come_back(people: crowd.Crowd, apps: fans.Fans) -> float:
     """Seconds until all who lost their server are connected, subscribed and told the message that they missed."""
-    apps.connect(0, BACK - 1)
     apps.cut(0, BACK - 1)
     people.server.kill()
     people.server.start()
