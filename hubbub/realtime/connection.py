@@ -16,11 +16,12 @@ A connection is made when a client has been let in, and is told to those in `Gat
 """
 
 import asyncio
+import itertools
 import logging
+import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from hubbub.chat import Chat
 from hubbub.errors import ERRORS
@@ -37,6 +38,8 @@ WAITING_BYTES = 256 * 1024  # of requests that wait: beyond it, nothing more is 
 WEIGHT = 512  # what a request costs beside its body
 ANSWER_SECONDS = 25.0  # the SDKs give up after 30
 
+notification_ids = map("TM{:032x}".format, itertools.count(secrets.randbits(64) << 60))
+
 Answer = Callable[[Reply], None]
 
 
@@ -45,7 +48,7 @@ def notification_frame(message_type: str, payload: bytes) -> bytes:
 
     All get the same packet id: the SDKs acknowledge it and look at nothing but the events' ids for doubles.
     """
-    header = {"method": "notification", "id": f"TM{uuid4()}", "message_type": message_type}
+    header = {"method": "notification", "id": next(notification_ids), "message_type": message_type}
     return frame(encode(header, payload))
 
 

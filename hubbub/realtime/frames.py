@@ -17,6 +17,8 @@ MASKED, LENGTH = 0x80, 0x7F
 SHORT, MEDIUM = 125, 126  # the longest length in one byte; what says that two bytes follow
 MASK_SIZE = 4
 SMALLEST = 2 + MASK_SIZE
+USUAL = bytes((FIN | BINARY, MASKED | MEDIUM))  # how nearly all that clients send begins
+USUAL_START = 4 + MASK_SIZE  # where its payload does
 
 
 class BadFrame(Exception):  # noqa: N818 - it names what came
@@ -63,6 +65,13 @@ class FrameReader:
             self._rest = bytearray()
         at = 0
         while at < len(data):
+            if self._message is None and data.startswith(USUAL, at):
+                start = at + USUAL_START
+                stop = start + int.from_bytes(data[at + 2 : at + 4], "big")
+                if stop <= len(data) and stop - start <= self.limit:
+                    yield BINARY, apply_mask(data[start:stop], data[start - MASK_SIZE : start])
+                    at = stop
+                    continue
             first = data[at]
             start, stop = self._measure(data, at)
             if stop > len(data):

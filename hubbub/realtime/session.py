@@ -22,12 +22,15 @@ import msgspec
 
 from hubbub.errors import ERRORS, ChatError
 from hubbub.realtime.frames import GOING_AWAY, INVALID, NORMAL, POLICY
-from hubbub.realtime.packets import BadPacket, Packet, decode, encode, phrase, read, status
+from hubbub.realtime.packets import MAGIC, BadPacket, Packet, decode, encode, phrase, read, status
 from hubbub.realtime.tunnel import Reply, Request, read_request, stopping
 
 WARNING = 180_000  # ms before its end that a token is said to expire
 OFFLOAD = 308
 BACKOFF = 1_000  # ms that a client waits that could not be let in now
+ACKNOWLEDGEMENT = (  # how the JavaScript SDKs end theirs: one for each notification, and nothing else comes as often
+    b'"method":"reply","payload_type":"application/json","status":{"code":200,"status":"OK"},"payload_size":0}\r\n'
+)
 CONTINUATION = 100  # characters of a continuation token that its client gets back as it sent it
 
 
@@ -101,7 +104,7 @@ class Session:
 
     def receive(self, message: bytes) -> Effects:
         """A message came."""
-        if self.state is State.ENDED:
+        if self.state is State.ENDED or (message.endswith(ACKNOWLEDGEMENT) and message.startswith(MAGIC)):
             return ()
         try:
             packet = decode(message)

@@ -1,8 +1,7 @@
 """A client's WebSocket as uvicorn hands it over: carries out what the session says, within bounds.
 
-Frames go straight to the transport. uvloop joins what is written within one turn of the loop into one system call, so
-nothing is gathered here. A connection has no task of its own but while its token is checked or its requests run, and
-one timer.
+Frames go straight to the transport, and uvloop writes at once: whoever has several for a client joins them. A
+connection has no task of its own but while its token is checked or its requests run, and one timer.
 """
 
 import asyncio
@@ -92,8 +91,8 @@ class Socket(asyncio.Protocol):
             for opcode, payload in self._reader.receive(data):
                 if opcode != BINARY:
                     self._control(opcode, payload)
-                elif self.session.state is not State.ENDED:
-                    self._carry_out(self.session.receive(payload))
+                elif effects := self.session.receive(payload):  # an acknowledgement has none
+                    self._carry_out(effects)
         except BadFrame as error:
             self._close(error.code, error.reason)
 

@@ -96,8 +96,9 @@ class Listeners:
 def write(outgoing: dict[Listeners, list[bytes]]) -> None:
     """Everything to each connection in one piece: what is written costs less than the writing."""
     joined = [(listeners.live, b"".join(frames)) for listeners, frames in outgoing.items()]
-    if len(joined) == 1:
-        live, data = joined[0]
+    live = joined[0][0]
+    if all(other.keys() == live.keys() for other, _ in joined[1:]):  # as nearly always
+        data = b"".join(data for _, data in joined)
         for connection in tuple(live):  # one that does not keep up ends here and takes itself out
             connection.write_frame(data)
         return
