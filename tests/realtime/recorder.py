@@ -155,6 +155,9 @@ class World:
             topics = [*self.hub._channels.values(), *self.hub._users.values()]
             workers = [topic._worker for topic in topics if topic._worker is not None]
             await asyncio.gather(*workers)
+            for topic in topics:
+                topic.flush_now()
+                topic.write()
 
     async def user(self, identity: str) -> User:
         found = await users_sql.user_of_service(self.chat.database, self.service.key, identity)

@@ -105,6 +105,36 @@ async def test_messages_of_one_batch_change_the_document_once(there: World, gene
     assert documents[-1]["id"] == 7
 
 
+async def test_last_message_of_a_busy_channel_is_told_from_time_to_time(
+    there: World, general: Channel, alice: App, bob: App
+) -> None:
+    """What changes the channel itself is told at once, and nobody is told what it has read already."""
+    await there.send(general)
+    await there.settle()
+    alice.take()
+
+    for _ in range(3):
+        await there.send(general)
+    at_once = alice.take()
+    await there.update_channel(general, friendly_name="New")
+    renamed = alice.take()
+    await there.send(general)
+    told = await bob.subscribe(f"{general.sid}.channel")
+    later = documents(alice)
+    seen = documents(bob)
+
+    assert [each["event_type"] for each in at_once] == ["list_item_added"] * 3
+    assert [each["event_type"] for each in renamed] == ["document_updated"]
+    assert renamed[0]["event"]["document_data"]["lastMessage"]["index"] == 3
+    assert [each["lastMessage"]["index"] for each in later] == [4]
+    assert told[-1]["event_type"] == "subscription_established"
+    assert seen == []
+
+
+def documents(app: App) -> list[Any]:
+    return [each["event"]["document_data"] for each in app.take() if each["event_type"] == "document_updated"]
+
+
 async def test_edit_and_deletion_of_messages(there: World, general: Channel, alice: App) -> None:
     """An edit is an update; a deletion takes the item, and the last message goes back to the one before."""
     first = await there.send(general, "first")

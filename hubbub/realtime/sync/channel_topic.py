@@ -1,5 +1,6 @@
 """A channel that somebody here listens to: its document, its messages and its roster."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hubbub.realtime.hub import Hub
 
 MOST_PEOPLE = 1000
+PAUSE_SECONDS = 0.2  # between two changes of a document that are but another last message
 
 
 class ChannelTopic(Topic):
@@ -32,6 +34,8 @@ class ChannelTopic(Topic):
         super().__init__(hub, sid)
         self._people: dict[str, tuple[str | None, str | None]] = {}  # user and member SID by identity
         self._changed: int | None = None  # the document has, at this date
+        self._is_urgent = False  # it is the channel itself that has changed
+        self._pause: asyncio.TimerHandle | None = None
 
     def fill(self, opened: Opened) -> None:
         self.seen = copied(opened.channel)
@@ -76,7 +80,7 @@ class ChannelTopic(Topic):
     def _apply_to_channel(self, emitted: Emitted, channel: Channel) -> None:
         if emitted.event is CHANNEL_UPDATED:
             self.seen.channel = replace(channel)
-            self._changed = channel.date_updated
+            self._changed, self._is_urgent = channel.date_updated, True
         else:
             self.end(Change(channel.revision, GONE, None, None, channel.date_updated))
 
@@ -101,10 +105,28 @@ class ChannelTopic(Topic):
             self._people[member.identity] = (user_sid, None if left else member.sid)
 
     def flush(self) -> None:
-        if self._changed is not None and self.revision is not None:
-            change = document_change(self.seen, self.revision)
-            change.date, self._changed = self._changed, None
-            self.listeners[CHANNEL].send(change)
+        """In a busy channel, the last message is told from time to time: its reader has the messages themselves."""
+        if self._is_urgent or self._pause is None:
+            self.flush_now()
+
+    def flush_now(self) -> None:
+        if self._changed is None or self.revision is None:
+            return
+        change = document_change(self.seen, self.revision)
+        change.date, self._changed, self._is_urgent = self._changed, None, False
+        self.listeners[CHANNEL].send(change)
+        if self._pause is None:
+            self._pause = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pause = None
+        self.flush_now()
+        self.write()
+
+    def stop(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        super().stop()
 
     async def read_newer(self) -> None:
         complete = False

@@ -69,6 +69,7 @@ class Listeners:
 
     def settle(self, hold: Hold, revision: int) -> None:
         """Its client has been told everything up to the revision: now what was held, and from then on what comes."""
+        self.topic.flush_now()
         newer = [frame for id_, frame in hold.frames if id_ > revision]
         if newer or self.topic.has_delivered(revision):
             self.release(hold, revision)

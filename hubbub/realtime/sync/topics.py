@@ -204,7 +204,10 @@ class Topic:
         raise NotImplementedError
 
     def flush(self) -> None:
-        """What is told once for several events."""
+        """What is told once for several events, if it is time."""
+
+    def flush_now(self) -> None:
+        """The same, as what is told next depends on it."""
 
     async def read_newer(self) -> None:
         """Deliver from the tables what is newer than `revision`, and set it."""
