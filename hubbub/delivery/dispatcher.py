@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from hubbub.delivery import sql
-from hubbub.delivery.lanes import Hook, Lane
+from hubbub.delivery.lanes import LANE_DEPTH, Holding, Hook, Lane
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import RETRYING, SID_LENGTH, Delivery, decode_pairs
@@ -27,8 +27,6 @@ from hubbub.storage.database import Contention, Database
 log = logging.getLogger("hubbub.delivery")
 
 POLL_SECONDS = 1.0
-LANE_DEPTH = 32
-MOST_HELD = 10_000
 MOST_RETRIES = 500
 LANES_PER_TAKE = 50
 FINISH_SECONDS = 2.0
@@ -56,9 +54,7 @@ class Dispatcher:
         self._messenger = messenger
         self.ledger = ledger
         self._clock = clock
-        self._held = 0
-        self._lanes: dict[str, Lane] = {}
-        self._hooks: dict[str, Hook] = {}
+        self._holding = Holding(lambda lane: self._start(self._drain(lane)))
         self._retries = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,36 +67,26 @@ class Dispatcher:
 
     def admit(self, lane: str) -> bool:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
-        known = self._lanes.get(lane)
-        hook = self._hooks.get(lane[:SID_LENGTH])
-        admitted = (
-            self._held < MOST_HELD
-            and (known is None or not (known.behind or len(known.waiting) >= LANE_DEPTH))
-            and (hook is None or not hook.failing)
-        )
-        if known is not None and not admitted:
-            known.behind = True
-        return admitted
+        return self._holding.admit(lane)
+
+    def reserve(self, deliveries: list[Delivery]) -> None:
+        """A transaction is storing these for this node: what comes behind them in their lanes waits."""
+        for delivery in deliveries:
+            self._holding.reserve(delivery)
+
+    def release(self, deliveries: list[Delivery]) -> None:
+        """The transaction has failed."""
+        for delivery in deliveries:
+            self._holding.release(delivery)
 
     def take(self, deliveries: list[Delivery]) -> None:
-        """Send what this node has taken, after what is in its lane already.
+        """Send what has been reserved, now that it is on disk.
 
-        What was taken under a name that it has given up meanwhile is free in the table, or found there as lost.
+        What was reserved under a name that has been given up meanwhile is free in the table, or found there as lost.
         """
-        if self._outbox.dispatcher is not self:  # it is giving up its name
-            return
-        for delivery in deliveries:
-            if delivery.node != self.node:
-                continue
-            self._held += 1
-            lane = self._lanes.get(delivery.lane)
-            if lane is None:
-                lane = self._lanes[delivery.lane] = Lane(delivery.lane, self._hook(delivery.hook))
-                lane.hook.busy += 1
-                lane.add(delivery)
-                self._start(self._drain(lane))
-            else:
-                lane.add(delivery)
+        if self._outbox.dispatcher is self:  # it is not giving up its name
+            for delivery in deliveries:
+                self._holding.confirm(delivery)
 
     def doubt(self) -> None:
         """What the table says is this node's may not be held here: it will be looked for under a new name.
@@ -136,7 +122,7 @@ class Dispatcher:
         await self._keep_node()
         await self._take_lanes()
         await self._take_retries()
-        self._forget_hooks()
+        self._holding.forget_hooks()
 
     async def _keep_node(self) -> None:
         """Be a node that is alive, and free what the dead ones had taken."""
@@ -159,10 +145,8 @@ class Dispatcher:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        self._lanes.clear()  # a task that was cancelled before it had begun has not tidied up
-        self._held = self._retries = 0
-        for hook in self._hooks.values():
-            hook.busy = 0
+        self._holding.clear()  # a task that was cancelled has not tidied up
+        self._retries = 0
         await self.ledger.write_all()
         await self._node.leave()
 
@@ -177,20 +161,22 @@ class Dispatcher:
     # Finding work.
 
     async def _take_lanes(self) -> None:
+        holding = self._holding
         free = await sql.free_lanes(self._database)
-        held = [lane.waiting[0].date_created for lane in self._lanes.values() if lane.waiting]
-        self.ledger.waits_since(min([*held, *(since for _, since in free)], default=None))
+        oldest = [since for since in (holding.waits_since(), *(since for _, since in free)) if since is not None]
+        self.ledger.waits_since(min(oldest, default=None))
         wanted: list[str] = []
         begun: dict[Hook, int] = {}
         for name, _ in free:
-            hook = self._hook(name[:SID_LENGTH])
-            if (lane := self._lanes.get(name)) is not None:
+            hook = holding.hook(name[:SID_LENGTH])
+            if (lane := holding.lanes.get(name)) is not None:
                 lane.behind = True
+                holding.go(lane)
             elif not hook.full and begun.get(hook, 0) < hook.room:
                 begun[hook] = begun.get(hook, 0) + 1
                 wanted.append(name)
         for start in range(0, len(wanted), LANES_PER_TAKE):
-            if self._held >= MOST_HELD:
+            if holding.is_full:
                 break
             await self._take(wanted[start : start + LANES_PER_TAKE])
 
@@ -200,17 +186,20 @@ class Dispatcher:
         try:
             async with self._database.transaction() as tx:
                 for name in lanes:
-                    most = 1 if self._hook(name[:SID_LENGTH]).failing else LANE_DEPTH
+                    most = 1 if self._holding.hook(name[:SID_LENGTH]).failing else LANE_DEPTH
                     taken[name] = await sql.take_lane(tx, self.node, name, most)
         except Contention:
             raise
         except BaseException:
             self.doubt()
             raise
+        if self._outbox.dispatcher is not self:  # it is giving up its name
+            return
         for name, deliveries in taken.items():
-            self.take(deliveries)
-            if len(deliveries) == LANE_DEPTH and (lane := self._lanes.get(name)) is not None:
-                lane.behind = True
+            for delivery in deliveries:
+                self._holding.put(delivery)
+            if len(deliveries) == LANE_DEPTH:
+                self._holding.lanes[name].behind = True
 
     async def _take_retries(self) -> None:
         room = MOST_RETRIES - self._retries
@@ -226,7 +215,7 @@ class Dispatcher:
             self.doubt()
             raise
         for delivery in due:
-            hook = self._hook(delivery.hook)
+            hook = self._holding.hook(delivery.hook)
             if hook.full and moment < delivery.expires:
                 delivery.due = min(moment + pause(hook), delivery.expires)
                 self.ledger.put_off(delivery)
@@ -240,11 +229,11 @@ class Dispatcher:
     async def _drain(self, lane: Lane) -> None:
         """Send what the lane holds, one after another, and then what waits in the table."""
         try:
-            while lane.waiting or lane.behind:
+            while lane.has_work:
                 if lane.waiting:
+                    lane.is_sending = True
                     await self._send(lane.waiting[0], lane.hook)
-                    lane.waiting.popleft()
-                    self._held -= 1
+                    self._holding.sent(lane)
                 else:
                     lane.behind = False
                     await self._take([lane.name])
@@ -252,14 +241,17 @@ class Dispatcher:
             log.warning("deliveries wait for the database: %s", error)
         except (ChatError, LeaseOver) as error:
             log.warning("deliveries wait for the database: %s", error)
-            self.doubt()
-        except Exception:  # what nobody thought of: they are looked for under a new name
+            self._give_up(lane)
+        except Exception:  # what nobody thought of
             log.exception("sending the deliveries of a lane failed and will be tried again")
-            self.doubt()
-        finally:
-            self._held -= len(lane.waiting)
-            lane.hook.busy -= 1
-            del self._lanes[lane.name]
+            self._give_up(lane)
+        lane.is_draining = False
+        self._holding.go(lane)
+
+    def _give_up(self, lane: Lane) -> None:
+        """What the lane holds is looked for under a new name."""
+        self._holding.close(lane)
+        self.doubt()
 
     async def _retry(self, delivery: Delivery, hook: Hook) -> None:
         try:
@@ -314,19 +306,6 @@ class Dispatcher:
         return not await sql.is_taken(self._database, delivery.sid, self.node)
 
     # Small things.
-
-    def _hook(self, sid: str) -> Hook:
-        hook = self._hooks.get(sid)
-        if hook is None:
-            hook = self._hooks[sid] = Hook()
-        return hook
-
-    def _forget_hooks(self) -> None:
-        """Those that do well and have nothing to do; when there are many, also those that fail."""
-        many = len(self._hooks) > MOST_HELD
-        idle = [sid for sid, hook in self._hooks.items() if not (hook.busy or hook.flying)]
-        for sid in [sid for sid in idle if many or not self._hooks[sid].failures]:
-            del self._hooks[sid]
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -40,8 +40,14 @@ class Dispatcher(Protocol):
     def admit(self, lane: str) -> bool:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
 
+    def reserve(self, deliveries: list[Delivery]) -> None:
+        """A transaction is storing these for this node; the order of these calls is that of their sending."""
+
+    def release(self, deliveries: list[Delivery]) -> None:
+        """They will not be stored."""
+
     def take(self, deliveries: list[Delivery]) -> None:
-        """Send what has just been stored for this node."""
+        """Send what has been reserved and is stored now."""
 
     def doubt(self) -> None:
         """It is not known whether something was stored for this node."""
@@ -73,13 +79,17 @@ class Outbox:
         deliveries = await self._deliveries(tx, asked) if asked else []
         if not deliveries:
             return None
-        await self._claim(tx, deliveries)
-        await sql.add_deliveries(tx, deliveries)
         dispatcher = self.dispatcher
         if dispatcher is None:
+            await sql.add_deliveries(tx, deliveries)
             return None
-        entries = await dispatcher.ledger.write(tx)
-        return Receipt(dispatcher, [delivery for delivery in deliveries if delivery.node is not None], entries)
+        claimed = await self._claim(tx, dispatcher, deliveries)
+        try:
+            await sql.add_deliveries(tx, deliveries)
+            return Receipt(dispatcher, claimed, await dispatcher.ledger.write(tx))
+        except BaseException:
+            dispatcher.release(claimed)
+            raise
 
     async def _deliveries(self, tx: Transaction, asked: list[Emitted]) -> list[Delivery]:
         moment = self._clock()
@@ -127,18 +137,20 @@ class Outbox:
                 date_updated=moment,
             )
 
-    async def _claim(self, tx: Transaction, deliveries: list[Delivery]) -> None:
+    async def _claim(self, tx: Transaction, dispatcher: Dispatcher, deliveries: list[Delivery]) -> list[Delivery]:
         """Take for this node what it can send next: room for it, and nothing of its lane left for others."""
-        dispatcher = self.dispatcher
-        if dispatcher is None:
-            return
         mine = [each for each in deliveries if each.state == WAITING and dispatcher.admit(each.lane)]
         if not mine:
-            return
-        others = await sql.lanes_of_others(tx, dispatcher.node, list({each.lane for each in mine}))
-        for delivery in mine:
-            if delivery.lane not in others:
-                delivery.node = dispatcher.node
+            return []
+        node = dispatcher.node
+        others = await sql.lanes_of_others(tx, node, list({each.lane for each in mine}))
+        if self.dispatcher is not dispatcher or dispatcher.node != node:  # it gives up its name
+            return []
+        claimed = [each for each in mine if each.lane not in others]
+        for delivery in claimed:
+            delivery.node = node
+        dispatcher.reserve(claimed)
+        return claimed
 
     def stored(self, receipt: Receipt) -> None:
         """It is on disk: let the deliveries go."""

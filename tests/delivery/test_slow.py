@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hubbub.delivery import dispatcher
+from hubbub.delivery import lanes
 from hubbub.delivery.lanes import FIRST_ROOM, WIDEST_ROOM, Hook
 from hubbub.delivery.outcome import Unreachable
 from hubbub.storage.migrate import migrate
@@ -135,7 +135,7 @@ async def test_hooks_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     await migrate(database)
     world = World(database)
     await world.poll(0)
-    hooks = world.nodes[0].dispatcher._hooks
+    hooks = world.nodes[0].dispatcher._holding._hooks
 
     for result, left in ((FINE, 0), (Unreachable("nobody there"), 1)):
         await world.event(0, 0)
@@ -145,7 +145,7 @@ async def test_hooks_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await world.quiet()
         await world.poll(0)
         assert len(hooks) == left
-    monkeypatch.setattr(dispatcher, "MOST_HELD", 0)
+    monkeypatch.setattr(lanes, "MOST_HELD", 0)
     await world.poll(0)
     assert hooks == {}
     await database.close()

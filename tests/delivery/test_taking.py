@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hubbub.app import open_database
 from hubbub.delivery import sql
-from hubbub.delivery.dispatcher import LANE_DEPTH
+from hubbub.delivery.lanes import LANE_DEPTH
 from hubbub.delivery.model import DELIVERED, WAITING, Delivery
+from hubbub.delivery.outbox import Receipt
 from hubbub.delivery.outcome import Unreachable
 from hubbub.settings import Settings
 from hubbub.storage.database import Database
@@ -224,7 +225,7 @@ async def test_event_that_is_committed_after_its_node_has_ended_is_sent(database
     world.events[late.sid] = (LANE, 1)
 
     async with database.transaction() as event:
-        await world.nodes[0].outbox._claim(event, [late])
+        await world.nodes[0].outbox._claim(event, world.nodes[0].dispatcher, [late])
         await sql.add_deliveries(event, [late])
         await world.wait(2 * LEASE)
         await world.poll(1)
@@ -236,6 +237,32 @@ async def test_event_that_is_committed_after_its_node_has_ended_is_sent(database
 
     assert world.sent == [late.sid]
     assert world.faults == []
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "not stored"])
+async def test_event_whose_commit_is_told_of_late_is_not_overtaken(database: Database, is_stored: bool) -> None:
+    """PostgreSQL lets the next transaction of a channel go on before it answers the one before."""
+    world = World(database)
+    await world.poll(0)
+    outbox, dispatcher = world.nodes[0].outbox, world.nodes[0].dispatcher
+    first, second = a_delivery(1), a_delivery(2)
+    for delivery in (first, second):
+        async with database.transaction() as tx:
+            await outbox._claim(tx, dispatcher, [delivery])
+            await sql.add_deliveries(tx, [delivery])
+
+    outbox.stored(Receipt(dispatcher, [second], []))
+    await world.quiet()
+    assert world.sent == []
+    if is_stored:
+        outbox.stored(Receipt(dispatcher, [first], []))
+    else:
+        dispatcher.release([first])
+    await world.quiet()
+    await world.answer(0, FINE)
+    await world.quiet()
+
+    assert world.sent == ([first.sid, second.sid] if is_stored else [second.sid])
 
 
 NODE = st.integers(0, NODES - 1)

@@ -4,7 +4,8 @@ import asyncio
 from collections import defaultdict
 
 from hubbub.delivery import sql
-from hubbub.delivery.dispatcher import LANE_DEPTH, Dispatcher
+from hubbub.delivery.dispatcher import Dispatcher
+from hubbub.delivery.lanes import LANE_DEPTH
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import WAITING, Delivery, Target
@@ -86,7 +87,7 @@ class Node:
 
     def is_quiet(self) -> bool:
         """Whether all that it does is to wait: for answers, or for room."""
-        queued = [turn for hook in self.dispatcher._hooks.values() for turn in hook.queue if not turn.done()]
+        queued = [turn for hook in self.dispatcher._holding._hooks.values() for turn in hook.queue if not turn.done()]
         open_ = [answer for answer in self.wire.open if not answer.done()]
         return len(self.dispatcher._tasks) == len(open_) + len(queued)
 
@@ -115,12 +116,12 @@ class World:
         delivery = a_delivery(1 + sum(known == name for known, _ in self.events.values()), name)
         self.events[delivery.sid] = (name, delivery.revision)
         async with self.database.transaction() as tx:
-            await outbox._claim(tx, [delivery])
-            await sql.add_deliveries(tx, [delivery])
             dispatcher = outbox.dispatcher
+            claimed = await outbox._claim(tx, dispatcher, [delivery]) if dispatcher else []
+            await sql.add_deliveries(tx, [delivery])
             entries = await dispatcher.ledger.write(tx) if dispatcher else []
         if dispatcher:
-            outbox.stored(Receipt(dispatcher, [delivery] if delivery.node is not None else [], entries))
+            outbox.stored(Receipt(dispatcher, claimed, entries))
 
     async def poll(self, number: int) -> None:
         await self.nodes[number].dispatcher._poll()
