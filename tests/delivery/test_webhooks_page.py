@@ -103,9 +103,10 @@ def test_page_has_the_snippets_that_are_run_here() -> None:
     assert ['require("twilio")' in block for block in NODE] == [True, False]
 
 
-@pytest.mark.parametrize("request_", requests(), ids=lambda each: each.name)
-def test_python_snippets_tell_ours_from_forged(request_: Request) -> None:
+@pytest.mark.parametrize("name", [each.name for each in requests()])
+def test_python_snippets_tell_ours_from_forged(name: str) -> None:
     """The two of the second signature agree about each request."""
+    request_ = next(each for each in requests() if each.name == name)  # signed now, for signatures grow old
     twilio, library, plain = map(run, PYTHON)
 
     assert twilio["is_ours"](request_.url, request_.form, request_.headers) is request_.ours

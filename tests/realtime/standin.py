@@ -45,7 +45,7 @@ async def find_revoked(chat: Chat, bases: Iterable[Any]) -> set[Any]:
 
 
 async def connect_user(chat: Chat, access: Any) -> Any:
-    return SimpleNamespace(key=1, sid="US", identity=access.caller.identity)
+    return SimpleNamespace(key=1, sid="US", service=1, reachability_enabled=0, identity=access.caller.identity)
 
 
 async def echo(connection: Connection, request: Request, path: dict[str, str]) -> Reply:
