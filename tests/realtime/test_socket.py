@@ -571,7 +571,7 @@ async def test_clients_are_told_to_come_back_when_the_server_stops(new_standin: 
 
             header, payload = await app.notice()
             assert (header["method"], header["status"]["code"]) == ("close", 308)
-            assert 1000 <= json.loads(payload)["backoff_policy"]["reconnect_min_ms"] <= 5000
+            assert 200 <= json.loads(payload)["backoff_policy"]["reconnect_min_ms"] <= 2000
             await app.socket.close()
             assert await asyncio.to_thread(new_standin.process.wait, 5) == 0
 
