@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +90,16 @@ class Fans:
             waited[sid].add(int(following))
         return Stats(frames, size, messages, message_size, faults, waited)
 
-    def check(self, counts: dict[str, int]) -> Stats:
-        """Wait until each list has so many messages for each of its apps; RuntimeError for whatever is amiss."""
+    def check(self, counts: Callable[[], dict[str, int]]) -> Stats:
+        """Wait until each list has as many messages for each of its apps as there are: some are perhaps being made.
+
+        RuntimeError for whatever is amiss.
+        """
         deadline = time.monotonic() + PATIENCE
         while True:
+            there = counts()
             stats = self.stats()
-            missing = {sid: stats.lists[sid] for sid, count in counts.items() if stats.lists[sid] != {count}}
+            missing = {sid: (count, stats.lists[sid]) for sid, count in there.items() if stats.lists[sid] != {count}}
             if not missing and not stats.faults:
                 return stats
             if stats.faults or time.monotonic() > deadline:

@@ -50,7 +50,7 @@ def fan_out(seconds: int) -> Row:
                 for _ in range(wrk.ROUNDS):
                     series[0].append(fanned(bare, "/", seconds))
                     series[1].append(fanned(ours, path, seconds))
-            ours.check(people.counts())
+            ours.check(people.counts)
     title = f"deliver messages of 1 KB to {SUBSCRIBERS:,} apps; until the last has it, at {1 / PACE:.0f} messages/s"
     return compare(title, FAN_OUT, *series)
 
@@ -83,7 +83,7 @@ def with_subscribers(seconds: int) -> Row:
         with fans.running(server.port, people.apps()) as apps, wrk.stored(unheard) as one, wrk.stored(heard) as other:
             apps.connect(0, CHANNELS * IN_EACH - 1)
             reference, ours = wrk.alternate((server.url, server.url), (one, other), seconds)
-            stats = apps.check(people.counts())
+            stats = apps.check(people.counts)
             if stats.messages != IN_EACH * sum(people.counts().values()):
                 raise RuntimeError(f"{stats.messages} deliveries are not all")
     title = f"create a message, SQLite, {CHANNELS} channels with {IN_EACH} apps each; the reference: with none"
@@ -132,5 +132,5 @@ def come_back(people: crowd.Crowd, apps: fans.Fans) -> float:
     for sid in channels:
         client.answer(wrk.Request("POST", f"{people.path}/{sid}/Messages", MESSAGE))
     seconds = apps.connect(0, BACK - 1, BACK)
-    apps.check({sid: count for sid, count in people.counts().items() if count})
+    apps.check(lambda: {sid: count for sid, count in people.counts().items() if count})
     return seconds
