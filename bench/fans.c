@@ -8,13 +8,13 @@
    Commands on stdin; each has one answer, when it is done:
      connect FIRST LAST AT_ONCE      ready SECONDS      connected, subscribed and caught up
      cut FIRST LAST                  cut                their connections are reset
-     post PATH COUNT WINDOW MICROS   posted SECONDS LATENCY…   ns from each post to its last delivery; WINDOW are under
-                                     way at a time, and one begins every MICROS
+     post PATH COUNT WINDOW MICROS   posted SECONDS LATENCY...   ns from each post to its last delivery; WINDOW are
+                                     under way at a time, and one begins every MICROS
      stats                           lines `list SID APP NEXT`, then
                                      `stats FRAMES BYTES MESSAGES MESSAGEBYTES FAULTS`
 
-   Every notification is acknowledged, each in a write of its own as the SDKs do it. Every event of every app is checked:
-   its id is above the last one's of its object, and an added message has the very next index. */
+   Every notification is acknowledged, each in a write of its own as the SDKs do it. Every event of every app is
+   checked: its id is above the last one's of its object, and an added message has the very next index. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -185,7 +185,8 @@ static void subscribe(struct app *a) { /* to what is not established */
         struct object *o = &a->objects[i];
         if (o->is_established) continue;
         if (body[size - 1] == '}') body[size++] = ',';
-        size += sprintf(body + size, "{\"object_sid\":\"%s\",\"object_type\":\"%s\",\"last_event_id\":", o->sid, o->type);
+        size += sprintf(body + size, "{\"object_sid\":\"%s\",\"object_type\":\"%s\",\"last_event_id\":",
+                        o->sid, o->type);
         size += o->last < 0 ? sprintf(body + size, "null}") : sprintf(body + size, "%ld}", o->last);
     }
     size += sprintf(body + size, "]}");
