@@ -19,16 +19,16 @@ from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.node import Node
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.purge import keep_purging
 from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
+from hubbub.purge import keep_purging
 from hubbub.realtime.commands import routes as commands
 from hubbub.realtime.gateway import Gateway
 from hubbub.realtime.healing import Healing
 from hubbub.realtime.hub import Hub
 from hubbub.realtime.presence import Presence
 from hubbub.realtime.sync import reading, subscriptions
-from hubbub.realtime.tunnel import Route, strip_region
+from hubbub.realtime.tunnel import strip_region
 from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.accounts.actions import authenticate
 from hubbub.resources.bindings import routes as bindings
@@ -39,7 +39,6 @@ from hubbub.resources.media import routes as media
 from hubbub.resources.members import routes as members
 from hubbub.resources.messages import routes as messages
 from hubbub.resources.messages.actions import write_drafts
-from hubbub.resources.mutations import actions as mutations
 from hubbub.resources.roles import routes as roles
 from hubbub.resources.services import routes as services
 from hubbub.resources.tokens.actions import authenticate_anyone
@@ -70,8 +69,6 @@ OPERATIONS: list[Operation] = [
     *credentials.operations,
     *media.operations,
 ]
-
-ROUTES: list[Route] = []
 
 
 async def open_database(settings: Settings, *, exclusive: bool) -> Database:
@@ -148,7 +145,7 @@ def build_app(chat: Chat) -> "App":
     metrics = Metrics()
     own = [("/health/live", Live()), ("/health/ready", Ready(chat)), ("/metrics", Scrape(metrics))]
     hub = Hub(chat)
-    routes = [*ROUTES, *reading.routes(), *subscriptions.routes(hub), *commands.routes(hub)]
+    routes = [*reading.routes(), *subscriptions.routes(hub), *commands.routes(hub)]
     gateway = Gateway(chat, routes)
     presence = Presence(chat)
     gateway.opened.append(presence.opened)
@@ -204,13 +201,12 @@ class App:
         node = Node(database, clock, settings.node_lease_seconds * 1000)
         dispatcher = Dispatcher(database, outbox, messenger, ledger, clock, node)
         yield dispatcher.run(alone=isinstance(database, SQLite))
-        yield keep_purging(database, settings, clock)
+        yield keep_purging(chat)
         yield keep_sweeping(chat)
         yield self.gateway.keep_checking()
         yield chat.bus.run()
         yield self._healing.run()
         yield self._presence.run(alone=isinstance(database, SQLite))
-        yield mutations.keep_purging(chat)
 
 
 class Live:

@@ -117,12 +117,20 @@ async def forget(tx: Transaction, node: int, deliveries: Iterable[Delivery]) -> 
     )
 
 
-async def purge(tx: Transaction, state: str, before: int, most: int) -> int:
-    """Remove some of those that ended so before the moment; how many."""
-    where = {"delivered": "state = 'delivered'", "failed": "state IN ('refused', 'dead')"}[state]
+async def purge_delivered(tx: Transaction, before: int, most: int) -> int:
+    """Remove some of those that had arrived before the moment; how many."""
+    return await _purge(tx, "state = 'delivered'", before, most)
+
+
+async def purge_failed(tx: Transaction, before: int, most: int) -> int:
+    """The same of those that were refused or given up."""
+    return await _purge(tx, "state IN ('refused', 'dead')", before, most)
+
+
+async def _purge(tx: Transaction, condition: str, before: int, most: int) -> int:
     rows = await tx.fetch_all(
-        "DELETE FROM deliveries WHERE sid IN ("
-        f"SELECT sid FROM deliveries WHERE {where} AND date_updated < $1 ORDER BY date_updated LIMIT $2) RETURNING sid",
+        "DELETE FROM deliveries WHERE sid IN (SELECT sid FROM deliveries "
+        f"WHERE {condition} AND date_updated < $1 ORDER BY date_updated LIMIT $2) RETURNING sid",
         before,
         most,
     )

@@ -9,9 +9,9 @@ import pytest
 
 from hubbub.chat import Emitted
 from hubbub.errors import ERRORS
+from hubbub.purge import purge
 from hubbub.resources.media.actions import upload_media
 from hubbub.resources.mutations import sql
-from hubbub.resources.mutations.actions import purge
 from hubbub.resources.mutations.model import LIFETIME
 from hubbub.storage.database import Transaction
 from tests.harness import unique

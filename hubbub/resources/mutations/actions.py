@@ -1,22 +1,14 @@
-"""What is done with mutations: they are stored with the change that they name, found again, and removed in time."""
+"""What is done with mutations: they are stored with the change that they name."""
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
 from msgspec.structs import replace
 
 from hubbub.chat import Chat
-from hubbub.errors import ChatError
 from hubbub.resources.mutations import sql
 from hubbub.resources.mutations.model import LIFETIME, Mutation, Repeated
-from hubbub.storage.database import Contention, Transaction
-
-log = logging.getLogger("hubbub.mutations")
-
-SECONDS = 60
-STEP = 500
+from hubbub.storage.database import Transaction
 
 
 class Once(Chat):
@@ -43,20 +35,3 @@ class Once(Chat):
 def once(chat: Chat, user: int, id_: str) -> Once:
     """The chat for a command that its user's app has named."""
     return Once(chat, Mutation(user, id_, "", chat.clock() + LIFETIME))
-
-
-async def keep_purging(chat: Chat) -> None:
-    """Look every minute for mutations that have expired, and remove them in small steps."""
-    while True:
-        try:
-            await purge(chat)
-        except (ChatError, Contention) as error:
-            log.warning("old mutations wait to be removed: %s", error)
-        await asyncio.sleep(SECONDS)
-
-
-async def purge(chat: Chat) -> None:
-    more = STEP
-    while more == STEP:
-        async with chat.database.transaction() as tx:
-            more = await sql.purge_some(tx, chat.clock(), STEP)
