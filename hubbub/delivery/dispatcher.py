@@ -31,7 +31,7 @@ MOST_RETRIES = 500
 LANES_PER_TAKE = 50
 FINISH_SECONDS = 2.0
 MINUTE = 60_000
-DROPPABLE = 20  # milliseconds of age at which it is looked for in the table before it is sent
+DROPPABLE = 200  # ms of age from which it is looked for before it is sent: no command of an operator is as fast
 SHORT_PAUSE = 3_000
 LONGEST_PAUSE = 60 * MINUTE
 
