@@ -7,7 +7,7 @@ says all: the order, the size, the direction, and the key that the page lies bes
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from hubbub.errors import ERRORS
 
@@ -25,12 +25,6 @@ class Window(NamedTuple):
     bound: str | int | None = None
     inclusive: bool = True
     backward: bool = False
-
-
-class Keyed(Protocol):
-    @property
-    def key(self) -> str | int:
-        """What the items are sorted by."""
 
 
 # Reads up to so many items from a bound on: `(bound, most, inclusive, descending)`.

@@ -73,24 +73,7 @@ async def add_member(
     check_identity(identity)
     moment = chat.clock()
     check_changes(changes, moment)
-    created: int = changes.get("date_created", moment)
-    member = Member(
-        channel=channel.key,
-        sid=new_sid("MB"),
-        user=0,
-        channel_sid=channel.sid,
-        identity=identity,
-        role_sid="",
-        attributes="{}",
-        last_consumed_message_index=None,
-        last_consumption_timestamp=None,
-        notification_level=DEFAULT,
-        date_created=created,
-        date_updated=created,
-        revision=0,
-        user_revision=0,
-    )
-    member = replace(member, **changes)
+    member = new_member(channel, identity, changes, moment)
     if caller.identity is not None:
         member = await offer(chat, caller, channel, member)
     async with chat.transaction() as tx:
@@ -117,6 +100,28 @@ async def add_member(
         await sql.add_member(tx, member)
         tx.emit(Emitted(MEMBER_ADDED, member, caller, webhook_enabled, channel))
     return member
+
+
+def new_member(channel: Channel, identity: str, changes: Changes, moment: int) -> Member:
+    """The membership before it has a user, a role that was not asked for, or a revision."""
+    created: int = changes.get("date_created", moment)
+    member = Member(
+        channel=channel.key,
+        sid=new_sid("MB"),
+        user=0,
+        channel_sid=channel.sid,
+        identity=identity,
+        role_sid="",
+        attributes="{}",
+        last_consumed_message_index=None,
+        last_consumption_timestamp=None,
+        notification_level=DEFAULT,
+        date_created=created,
+        date_updated=created,
+        revision=0,
+        user_revision=0,
+    )
+    return replace(member, **changes)
 
 
 async def offer(chat: Chat, caller: Caller, channel: Channel, member: Member) -> Member:
