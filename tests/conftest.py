@@ -1,5 +1,6 @@
 """What every test may ask for: a database URL of either engine, a running server, a client, a fresh service."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from tests.postgres import Postgres
 ENGINES = ("sqlite", "postgres")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The session's PostgreSQL; the tests on it are skipped with one line where none can run.
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A new PostgreSQL; whoever asks for it is skipped with one line where none can run.
 
     Not below pytest's own folder, which no other user may enter, and PostgreSQL runs as another user than root.
     """
@@ -28,6 +29,13 @@ def postgres() -> Iterator[Postgres]:
             pytest.skip(f"PostgreSQL cannot run here: {reason}")
         yield cluster
         cluster.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The session's PostgreSQL."""
+    with running_postgres() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session", params=ENGINES)

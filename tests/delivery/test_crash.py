@@ -1,12 +1,12 @@
 """Whatever dies under load: each event that was asked for arrives, in order, and what comes twice says so."""
 
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import running_postgres
 from tests.delivery.load import (
     ALLOWED,
     SHORT_LEASE,
@@ -70,14 +70,8 @@ def test_stopped_server_loses_no_webhook_and_sends_none_twice(new_server: Server
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     """A PostgreSQL for this test alone, to be crashed."""
-    with tempfile.TemporaryDirectory(prefix="hubbub-postgres-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        try:
-            cluster = Postgres(Path(directory) / "cluster").start()
-        except (LookupError, RuntimeError, OSError) as reason:
-            pytest.skip(f"PostgreSQL cannot run here: {reason}")
+    with running_postgres() as cluster:
         yield cluster
-        cluster.stop("immediate")
 
 
 def test_crash_of_postgres_loses_no_webhook(own_postgres: Postgres, tmp_path: Path, receiver: Receiver) -> None:

@@ -27,7 +27,7 @@ PATH = "/v3/wsconnect"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     """A stand-in server that pings every second and gives up on a handler after two."""
     directory = tmp_path_factory.mktemp("standin")
-    settings = {"HUBBUB_REALTIME_PING_SECONDS": "1", "ANSWER_SECONDS": "2"}
+    settings = {"HUBBUB_REALTIME_PING_SECONDS": "1", "ANSWER_SECONDS": "4"}
     with running(Standin(directory, f"sqlite:///{directory / 'hubbub.db'}", settings)) as started:
         assert isinstance(started, Standin)
         yield started
