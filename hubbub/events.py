@@ -17,7 +17,10 @@ class Hears(Enum):
 
 
 class Event(NamedTuple):
-    """One row: its name, the SDK objects that change, the webhooks before and after, the push, the hearers."""
+    """One row: its name, the SDK objects that change, the webhooks before and after, the push, the hearers.
+
+    `fewer` says that users may have fewer channels with unread messages afterwards, which the app's icon shows.
+    """
 
     name: str
     objects: tuple[str, ...]
@@ -25,6 +28,7 @@ class Event(NamedTuple):
     webhook_after: str | None
     push: str | None
     hears: Hears
+    fewer: bool = False
 
 
 CHANNEL_ADDED = Event("channel_added", (), "onChannelAdd", "onChannelAdded", None, Hears.CHANNEL)
@@ -50,7 +54,13 @@ MEDIA_MESSAGE_SENT = Event(
 )
 MESSAGE_UPDATED = Event("message_updated", ("messages",), "onMessageUpdate", "onMessageUpdated", None, Hears.CHANNEL)
 MESSAGE_REMOVED = Event(
-    "message_removed", ("messages", "channel"), "onMessageRemove", "onMessageRemoved", None, Hears.CHANNEL
+    "message_removed",
+    ("messages", "channel"),
+    "onMessageRemove",
+    "onMessageRemoved",
+    None,
+    Hears.CHANNEL,
+    fewer=True,
 )
 MEMBER_ADDED = Event(
     "member_added",
@@ -61,7 +71,13 @@ MEMBER_ADDED = Event(
     Hears.CHANNEL,
 )
 MEMBER_UPDATED = Event(
-    "member_updated", ("roster", "my_channels"), "onMemberUpdate", "onMemberUpdated", None, Hears.CHANNEL
+    "member_updated",
+    ("roster", "my_channels"),
+    "onMemberUpdate",
+    "onMemberUpdated",
+    None,
+    Hears.CHANNEL,
+    fewer=True,
 )
 MEMBER_REMOVED = Event(
     "member_removed",
@@ -70,11 +86,12 @@ MEMBER_REMOVED = Event(
     "onMemberRemoved",
     "removed_from_channel",
     Hears.CHANNEL,
+    fewer=True,
 )
 # The notification level is the user's own affair: no webhook, no other member hears of it.
 USER_CHANNEL_UPDATED = Event("user_channel_updated", ("my_channels",), None, None, None, Hears.USER)
 # A channel that is deleted goes from each member's list, with no word of it to the others: they lose it, too.
-USER_CHANNEL_REMOVED = Event("user_channel_removed", ("my_channels",), None, None, None, Hears.USER)
+USER_CHANNEL_REMOVED = Event("user_channel_removed", ("my_channels",), None, None, None, Hears.USER, fewer=True)
 INVITE_ADDED = Event("invite_added", ("my_channels",), None, None, "invited_to_channel", Hears.USER)
 INVITE_REMOVED = Event("invite_removed", ("my_channels",), None, None, None, Hears.USER)
 USER_ADDED = Event("user_added", (), None, "onUserAdded", None, Hears.SERVICE)

@@ -121,6 +121,32 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "one whose flow is not named here is not sent."
         ),
     ] = ""
+    apns_url: Annotated[str, Meta(description="Where pushes to Apple devices are sent.")] = "https://api.push.apple.com"
+    apns_sandbox_url: Annotated[
+        str, Meta(description="Where they are sent with a credential that is for the sandbox.")
+    ] = "https://api.sandbox.push.apple.com"
+    fcm_url: Annotated[str, Meta(description="Where pushes through Firebase are sent.")] = "https://fcm.googleapis.com"
+    fcm_auth_url: Annotated[str, Meta(description="Where Google gives the tokens that these are sent with.")] = (
+        "https://oauth2.googleapis.com/token"
+    )
+    push_ca_file: Annotated[
+        str,
+        Meta(
+            description="File with certificates (PEM) of authorities that are trusted for the four addresses above "
+            "beside those that the system trusts; empty means none."
+        ),
+    ] = ""
+    push_expiry_hours: Annotated[
+        int, Meta(ge=1, le=24 * 28, description="Hours after which a push that has not arrived is not worth sending.")
+    ] = 24
+    push_log_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Days for which can be shown what became of a push: where the service has "
+            "notifications.log_enabled of all, else of those that failed.",
+        ),
+    ] = 7
     realtime_connections: Annotated[
         int, Meta(ge=0, description="Most apps that are connected to one process at a time; one more is answered 503.")
     ] = 20_000
@@ -226,6 +252,16 @@ def check(settings: Settings) -> None:
     if settings.encryption_key:
         decode_key(settings.encryption_key, "HUBBUB_ENCRYPTION_KEY")
     _ = settings.webhook_networks, settings.flows
+    check_push(settings)
+
+
+def check_push(settings: Settings) -> None:
+    """Raises BadSettings."""
+    for name in ("apns_url", "apns_sandbox_url", "fcm_url", "fcm_auth_url"):
+        if urlsplit(getattr(settings, name)).scheme != "https":
+            raise BadSettings(f"{PREFIX}{name.upper()} must begin with https://.")
+    if settings.push_ca_file and not Path(settings.push_ca_file).is_file():
+        raise BadSettings(f"HUBBUB_PUSH_CA_FILE names {settings.push_ca_file}, which is no file.")
 
 
 def parse_servers(text: str) -> tuple[str, ...]:

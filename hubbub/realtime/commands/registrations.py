@@ -58,6 +58,7 @@ async def register(command: Command) -> Reply:
         address,
         await credential_of(command, body.channel_type),
         pushed(body.message_types),
+        conversations=any(name.startswith("twilio.conversations.") for name in body.message_types),
     )
     return answer(201, wire(binding, body))
 

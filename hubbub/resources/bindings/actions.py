@@ -51,6 +51,8 @@ async def register_binding(
     address: str,
     credential_sid: str | None,
     message_types: list[str],
+    *,
+    conversations: bool = False,
 ) -> Binding:
     """Push to this device from now on; the same endpoint again replaces what it registered before.
 
@@ -75,6 +77,7 @@ async def register_binding(
         message_types=msgspec.json.encode([name for name in MESSAGE_TYPES if name in message_types]).decode(),
         date_created=moment,
         date_updated=moment,
+        conversations=int(conversations),
     )
     async with chat.transaction() as tx:
         if credential_sid and await credentials.get_credential(tx, service.account, credential_sid) is None:

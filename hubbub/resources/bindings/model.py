@@ -27,6 +27,8 @@ class Binding(msgspec.Struct):
     message_types: str  # JSON
     date_created: int
     date_updated: int
+    badge: int | None = None  # the number that the device was last given for the app's icon
+    conversations: int = 0  # whether its app uses Conversations, which has other names for some things
 
 
 def shared(binding: Binding) -> dict[str, Any]:

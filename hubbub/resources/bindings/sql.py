@@ -28,7 +28,8 @@ async def put_binding(tx: Transaction, binding: Binding) -> Binding:
     row = await tx.fetch_one(
         f'{insert("bindings", Binding)} ON CONFLICT (service, "user", binding_type, endpoint) DO UPDATE SET '
         "address = excluded.address, credential_sid = excluded.credential_sid, "
-        "message_types = excluded.message_types, date_updated = excluded.date_updated "
+        "message_types = excluded.message_types, date_updated = excluded.date_updated, "
+        "conversations = excluded.conversations "
         f"RETURNING {columns(Binding)}",
         *stored(binding),
     )

@@ -75,7 +75,7 @@ async def update_credential(
         changes["secrets"] = seal(chat, merged)
     if not changes:
         return credential
-    changes["date_updated"] = chat.clock()
+    changes |= {"date_updated": chat.clock(), "push_error": None, "push_due": 0}
     async with chat.transaction() as tx:
         updated = await sql.update_credential(tx, credential.account, credential.sid, changes)
     if updated is None:

@@ -23,6 +23,8 @@ class Credential(msgspec.Struct):
     secrets: str  # JSON, encrypted
     date_created: int
     date_updated: int
+    push_error: str | None = None  # why the push service takes nothing with it, since it last said so
+    push_due: int = 0  # when it is asked again
 
 
 def wire(credential: Credential, account_sid: str, origin: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Push notifications: APNs and FCM, and the trace of what became of each."""

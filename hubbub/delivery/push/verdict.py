@@ -1,0 +1,35 @@
+"""What a push service said to one push, and what that means."""
+
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from hubbub.delivery.push.model import Parcel
+
+
+class Meaning(Enum):
+    DELIVERED = "delivered"
+    GONE = "gone"  # the device's token is worth nothing any more
+    REFUSED = "refused"  # this push will never be taken
+    AGAIN = "again"  # not now: 429, 5xx, no answer
+    UNREACHABLE = "unreachable"  # not now, nor any other push to the same service
+    BAD_CREDENTIAL = "bad_credential"  # no push with this credential will be taken until it is changed
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    meaning: Meaning
+    status: int | None = None  # HTTP
+    answer: str | None = None  # the service's own word, such as BadDeviceToken
+    reason: str | None = None  # a sentence for the operator; None where it is delivered
+    retry_after: int = 0  # milliseconds that the service asks for
+
+
+class PushService(Protocol):
+    """The way to a push service with one credential."""
+
+    async def send(self, parcel: Parcel) -> Verdict:
+        """Send one push; any number at a time. Never raises for what the other side does."""
+
+    async def close(self) -> None:
+        """Let go of its connections."""
