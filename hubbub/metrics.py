@@ -31,6 +31,30 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.pushes = Counter(
+            "hubbub_pushes",
+            "Tries to push, by credential and what became of them: delivered, retrying, refused, dead.",
+            ["credential_sid", "state"],
+            registry=self._registry,
+        )
+        self.push_seconds = Histogram(
+            "hubbub_push_seconds",
+            "From an event to the push service's acceptance of one of its pushes.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self.push_oldest_waiting = Gauge(
+            "hubbub_push_oldest_waiting_seconds",
+            "Age of the oldest push that is due and that nobody sends.",
+            registry=self._registry,
+        )
+        self.push_stopped = Gauge(
+            "hubbub_push_credential_stopped",
+            "1 for each credential that its push service takes nothing with.",
+            ["credential_sid"],
+            registry=self._registry,
+        )
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)

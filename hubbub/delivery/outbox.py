@@ -1,4 +1,4 @@
-"""Writes the deliveries that an event asks for, in the event's own transaction."""
+"""Writes what an event asks for, webhooks' deliveries and notices of pushes, in the event's own transaction."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -12,6 +12,9 @@ from hubbub.delivery import sql
 from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.model import DEAD, WAITING, Delivery, Target
 from hubbub.delivery.parameters import parameters
+from hubbub.delivery.push import sql as pushes
+from hubbub.delivery.push.model import Notice
+from hubbub.delivery.push.notices import may_push, notices_of
 from hubbub.events import CHANNEL_WEBHOOKS, MEDIA_MESSAGE_SENT, MESSAGE_SENT
 from hubbub.resources.services import sql as services
 from hubbub.resources.services.model import Service
@@ -53,12 +56,30 @@ class Dispatcher(Protocol):
         """It is not known whether something was stored for this node."""
 
 
+class Spreader(Protocol):
+    """What spreads the notices of this process over the devices."""
+
+    def admit(self, count: int) -> int | None:
+        """Until when the next so many notices are this process's; None when it has no room for them."""
+
+    def take(self, notices: list[Notice]) -> None:
+        """They are on disk, and were admitted."""
+
+
 class Receipt(NamedTuple):
     """What a transaction has written for the dispatcher."""
 
     dispatcher: Dispatcher
     deliveries: list[Delivery]  # to be sent by this process
     entries: list[Delivery]  # of the ledger
+
+
+class Queued(NamedTuple):
+    """What a transaction has written for this process."""
+
+    receipt: Receipt | None
+    spreader: Spreader | None
+    notices: list[Notice]
 
 
 class Outbox:
@@ -69,14 +90,44 @@ class Outbox:
         self.flows = settings.flows
         self._clock = clock
         self.dispatcher: Dispatcher | None = None
+        self.spreader: Spreader | None = None
 
-    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> Receipt | None:
-        """Store a delivery for every hook that asks for one of the events.
-
-        What has ended since is written in the same transaction: under load it needs none of its own.
-        """
+    async def queue(self, tx: Transaction, emitted: list[Emitted]) -> Queued | None:
+        """Store a notice of what a service pushes, and a delivery for every hook that asks for one of the events."""
         asked = [each for each in emitted if is_asked(each)]
-        deliveries = await self._deliveries(tx, asked) if asked else []
+        pushed = [each for each in emitted if may_push(each)]
+        if not asked and not pushed:
+            return None
+        keys = {service_key(each) for each in asked} | {service_key(each) for each in pushed}
+        found = {key: await services.service_by_key(tx, key) for key in keys}
+        spreader, notices = await self._notice(tx, pushed, found)
+        receipt = await self._deliver(tx, asked, found) if asked else None
+        return Queued(receipt, spreader, notices) if receipt or spreader else None
+
+    async def _notice(
+        self, tx: Transaction, pushed: list[Emitted], found: dict[int, Service | None]
+    ) -> tuple[Spreader | None, list[Notice]]:
+        """Notices, and who takes them: nobody where this process has no room for them, or is none that spreads."""
+        moment = self._clock()
+        notices = [
+            notice
+            for each in pushed
+            if (service := found[service_key(each)]) is not None
+            for notice in notices_of(each, service, moment)
+        ]
+        if not notices:
+            return None, []
+        spreader = self.spreader
+        until = spreader.admit(len(notices)) if spreader else None
+        if until is not None:
+            for notice in notices:
+                notice.due = until
+        await pushes.add_notices(tx, notices)
+        return (None, []) if until is None else (spreader, notices)
+
+    async def _deliver(self, tx: Transaction, asked: list[Emitted], found: dict[int, Service | None]) -> Receipt | None:
+        """What has ended since is written in the same transaction: under load it needs none of its own."""
+        deliveries = await self._deliveries(tx, asked, found)
         if not deliveries:
             return None
         dispatcher = self.dispatcher
@@ -91,9 +142,10 @@ class Outbox:
             dispatcher.release(claimed)
             raise
 
-    async def _deliveries(self, tx: Transaction, asked: list[Emitted]) -> list[Delivery]:
+    async def _deliveries(
+        self, tx: Transaction, asked: list[Emitted], found: dict[int, Service | None]
+    ) -> list[Delivery]:
         moment = self._clock()
-        found = {key: await services.service_by_key(tx, key) for key in {service_key(each) for each in asked}}
         hooks = await webhooks.of_channels(tx, channel_keys(asked))
         deliveries: list[Delivery] = []
         for each in asked:
@@ -152,15 +204,19 @@ class Outbox:
         dispatcher.reserve(claimed)
         return claimed
 
-    def stored(self, receipt: Receipt) -> None:
-        """It is on disk: let the deliveries go."""
-        receipt.dispatcher.ledger.written(receipt.entries)
-        receipt.dispatcher.take(receipt.deliveries)
+    def stored(self, queued: Queued) -> None:
+        """It is on disk: let it go."""
+        if queued.receipt is not None:
+            queued.receipt.dispatcher.ledger.written(queued.receipt.entries)
+            queued.receipt.dispatcher.take(queued.receipt.deliveries)
+        if queued.spreader is not None:
+            queued.spreader.take(queued.notices)
 
-    def failed(self, receipt: Receipt) -> None:
-        """Whether it is on disk is not known."""
-        receipt.dispatcher.ledger.failed(receipt.entries)
-        receipt.dispatcher.doubt()
+    def failed(self, queued: Queued) -> None:
+        """Whether it is on disk is not known; notices that are will be found in the table."""
+        if queued.receipt is not None:
+            queued.receipt.dispatcher.ledger.failed(queued.receipt.entries)
+            queued.receipt.dispatcher.doubt()
 
 
 def is_asked(each: Emitted) -> bool:

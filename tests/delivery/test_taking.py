@@ -13,7 +13,7 @@ from hubbub.app import open_database
 from hubbub.delivery import sql
 from hubbub.delivery.lanes import LANE_DEPTH
 from hubbub.delivery.model import DELIVERED, WAITING, Delivery
-from hubbub.delivery.outbox import Receipt
+from hubbub.delivery.outbox import Queued, Receipt
 from hubbub.delivery.outcome import Unreachable
 from hubbub.settings import Settings
 from hubbub.storage.database import Database
@@ -251,11 +251,11 @@ async def test_event_whose_commit_is_told_of_late_is_not_overtaken(database: Dat
             await outbox._claim(tx, dispatcher, [delivery])
             await sql.add_deliveries(tx, [delivery])
 
-    outbox.stored(Receipt(dispatcher, [second], []))
+    outbox.stored(Queued(Receipt(dispatcher, [second], []), None, []))
     await world.quiet()
     assert world.sent == []
     if is_stored:
-        outbox.stored(Receipt(dispatcher, [first], []))
+        outbox.stored(Queued(Receipt(dispatcher, [first], []), None, []))
     else:
         dispatcher.release([first])
     await world.quiet()

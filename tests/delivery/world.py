@@ -10,7 +10,7 @@ from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.model import WAITING, Delivery, Target
 from hubbub.delivery.node import Node as NodeName
-from hubbub.delivery.outbox import Outbox, Receipt
+from hubbub.delivery.outbox import Outbox, Queued, Receipt
 from hubbub.delivery.outcome import Answer, Result
 from hubbub.delivery.parameters import Pairs
 from hubbub.metrics import Metrics
@@ -121,7 +121,7 @@ class World:
             await sql.add_deliveries(tx, [delivery])
             entries = await dispatcher.ledger.write(tx) if dispatcher else []
         if dispatcher:
-            outbox.stored(Receipt(dispatcher, claimed, entries))
+            outbox.stored(Queued(Receipt(dispatcher, claimed, entries), None, []))
 
     async def poll(self, number: int) -> None:
         await self.nodes[number].dispatcher._poll()

@@ -10,6 +10,8 @@ INVITED = "invited_to_channel"
 REMOVED = "removed_from_channel"
 BADGE = "badge"  # nothing to show: the number on the app's icon has become smaller
 
+LONGEST_TEXT = 178  # characters that are shown at most
+
 WAITING = "waiting"  # for its first try
 RETRYING = "retrying"  # failed for now
 DELIVERED = "delivered"  # the push service has taken it
@@ -43,8 +45,8 @@ class Notice(msgspec.Struct, gc=False):
     is_enabled: int  # whether the service pushes this kind
     is_badged: int  # whether the service has badge_count_enabled
     is_logged: int  # whether the service has log_enabled
-    after: str  # the SID of the member up to whom it is spread
-    due: int | None  # free to be spread from then on; None once all of it is
+    after: str | None  # the SID of the member up to whom it is spread; None: it is spread over all
+    due: int  # when it is to be looked at next: to be spread, or to be removed
     date_created: int
 
 

@@ -28,6 +28,10 @@ class Verdict(msgspec.Struct, frozen=True):
 class PushService(Protocol):
     """The way to a push service with one credential."""
 
+    @property
+    def busy_seconds(self) -> float:
+        """What its connections have taken of the event loop's time so far."""
+
     async def send(self, parcel: Parcel) -> Verdict:
         """Send one push; any number at a time. Never raises for what the other side does."""
 

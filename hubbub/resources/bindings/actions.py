@@ -11,6 +11,7 @@ from hubbub.resources.services.model import Service
 from hubbub.resources.users.actions import reach_user
 from hubbub.resources.users.model import User
 from hubbub.sids import new_sid
+from hubbub.storage.database import Transaction
 from hubbub.storage.pages import Slice, Window
 
 
@@ -89,8 +90,21 @@ async def register_binding(
 async def delete_binding(chat: Chat, binding: Binding) -> None:
     """Push to this device no more, until it registers again."""
     async with chat.transaction() as tx:
-        if not await sql.remove_binding(tx, binding):
+        if not await sql.remove_binding(tx, binding.service, binding.sid, binding.address):
             raise ERRORS.NOT_FOUND()
-        left = await sql.of_user(0).page(tx, Window(1), binding.service, binding.user)
-        if not left.rows:
-            await reach_user(tx, binding.user, {"is_notifiable": 0})
+        await check_reach(tx, binding.service, binding.user)
+
+
+async def forget_device(chat: Chat, service: int, sid: str, address: str) -> None:
+    """The push service says that the device's token is worth nothing; one with a new token stays."""
+    async with chat.transaction() as tx:
+        user = await sql.remove_binding(tx, service, sid, address)
+        if user is not None:
+            await check_reach(tx, service, user)
+
+
+async def check_reach(tx: Transaction, service: int, user: int) -> None:
+    """A user whose last device has gone cannot be pushed to."""
+    left = await sql.of_user(0).page(tx, Window(1), service, user)
+    if not left.rows:
+        await reach_user(tx, user, {"is_notifiable": 0})

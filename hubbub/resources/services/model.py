@@ -68,6 +68,40 @@ def limits(service: Service) -> Limits:
     return msgspec.json.decode(service.limits, type=Limits)
 
 
+class Pushed(msgspec.Struct):
+    """How a service pushes one kind of event."""
+
+    enabled: bool = False
+    template: str | None = None
+    sound: str | None = None
+    badge_count_enabled: bool = False
+
+
+class Notifications(msgspec.Struct):
+    new_message: Pushed
+    added_to_channel: Pushed
+    invited_to_channel: Pushed
+    removed_from_channel: Pushed
+    log_enabled: bool = False
+
+    def of(self, kind: str) -> Pushed:
+        pushed: Pushed = getattr(self, kind)
+        return pushed
+
+
+def notifications(service: Service) -> Notifications:
+    return msgspec.json.decode(service.notifications, type=Notifications)
+
+
+class Media(msgspec.Struct):
+    compatibility_message: str
+
+
+def compatibility_message(service: Service) -> str:
+    """What stands in for a file where only text can be shown."""
+    return msgspec.json.decode(service.media, type=Media).compatibility_message
+
+
 def url(origin: str, service_sid: str) -> str:
     return f"{origin}/v2/Services/{service_sid}"
 

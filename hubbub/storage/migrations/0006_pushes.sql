@@ -21,11 +21,12 @@ CREATE TABLE notices (
     is_enabled BIGINT NOT NULL,
     is_badged BIGINT NOT NULL,
     is_logged BIGINT NOT NULL,
-    after TEXT NOT NULL, -- the SID of the member up to whom it is spread
-    due BIGINT, -- null once it is spread
+    "after" TEXT, -- the SID of the member up to whom it is spread; null once it is spread over all
+    due BIGINT NOT NULL, -- when it is to be looked at next: to be spread, or to be removed
     date_created BIGINT NOT NULL
 );
-CREATE INDEX notices_due ON notices (due) WHERE due IS NOT NULL;
+CREATE INDEX notices_to_spread ON notices (due) WHERE "after" IS NOT NULL;
+CREATE INDEX notices_spread ON notices (due) WHERE "after" IS NULL;
 
 CREATE TABLE pushes (
     sid TEXT NOT NULL PRIMARY KEY,

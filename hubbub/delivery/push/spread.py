@@ -1,0 +1,304 @@
+"""Spreads notices over the devices that are to show them: from one row of an event to one for each push.
+
+Members come in order of their SIDs, a chunk in each transaction, which also writes down how far the notice is spread.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from hubbub.chat import Chat
+from hubbub.delivery.push import sql
+from hubbub.delivery.push.model import (
+    BADGE,
+    DEAD,
+    LEFT_OUT,
+    NEW_MESSAGE,
+    WAITING,
+    Notice,
+    Parcel,
+    Push,
+)
+from hubbub.delivery.push.share import Share
+from hubbub.delivery.push.templates import text_of, title_of
+from hubbub.errors import ChatError
+from hubbub.resources.bindings.model import Binding
+from hubbub.resources.channels import sql as channels
+from hubbub.resources.credentials.model import Credential
+from hubbub.resources.members.model import MUTED
+from hubbub.resources.services import sql as services
+from hubbub.resources.services.model import notifications
+from hubbub.resources.users import sql as users
+from hubbub.sids import new_sid
+from hubbub.storage.database import Contention, Transaction
+
+log = logging.getLogger("hubbub.push")
+
+MOST_NOTICES = 2_000  # held in memory; the others are found in the table
+NOTICES = 20  # in one transaction
+MEMBERS = 100  # of a notice in one transaction
+FIRST_LOOK = 60_000  # ms until it is seen whether all pushes of a notice have ended
+PLATFORM = {"apn": "apn", "fcm": "fcm", "gcm": "fcm"}
+
+decode_types = msgspec.json.Decoder(list[str]).decode
+
+
+class Pusher(Protocol):
+    """What sends the pushes of this process."""
+
+    share: Share
+
+    def admit(self, credential: Credential) -> int | None:
+        """Until when one more push is this process's; None when it has no room for it."""
+
+    def take(self, parcels: list[Parcel]) -> None:
+        """They are on disk, and were admitted."""
+
+
+class Candidate(NamedTuple):
+    """A user who might expect a push, and what the reference says of it."""
+
+    user: int
+    identity: str
+    notification_level: str
+    bindings: list[Binding]
+
+
+class Spreader:
+    """Works through the notices of this process."""
+
+    def __init__(self, chat: Chat, pusher: Pusher, lease: int, expiry: int) -> None:
+        """`lease` is the milliseconds for which what is taken is this process's, `expiry` what pushes are good for."""
+        self._database = chat.database
+        self._clock = chat.clock
+        self._pusher = pusher
+        self._lease = lease
+        self._expiry = expiry
+        self._notices: list[Notice] = []
+        self._any = asyncio.Event()
+
+    # What a transaction asks and tells.
+
+    def admit(self, count: int) -> int | None:
+        """Until when the next so many notices are this process's; None when it has no room for them."""
+        return self._clock() + self._lease if len(self._notices) + count <= MOST_NOTICES else None
+
+    def take(self, notices: list[Notice]) -> None:
+        """They are on disk, and were admitted."""
+        self._notices += notices
+        self._any.set()
+
+    # Work.
+
+    async def look(self) -> None:
+        """Take notices from the table that nobody spreads."""
+        room = MOST_NOTICES // 2 - len(self._notices)
+        if room > 0:
+            moment = self._clock()
+            async with self._database.transaction() as tx:
+                found = await sql.take_notices(tx, moment, moment + self._lease, room)
+            self.take(sorted(found, key=lambda notice: notice.sid))
+
+    async def run(self) -> None:
+        """Spread until cancelled. What fails is found in the table when its time has run out."""
+        while True:
+            if not self._notices:
+                self._any.clear()
+                await self._any.wait()
+            batch, self._notices = self._notices[:NOTICES], self._notices[NOTICES:]
+            try:
+                await self._pusher.share.metered(self._spread(batch))
+            except (ChatError, Contention) as error:
+                log.warning("pushes wait for the database: %s", error)
+            except Exception:  # what nobody thought of must not end the pushing for good
+                log.exception("notices could not be spread and will be tried again")
+            await self._pusher.share.give_way()
+
+    async def _spread(self, batch: list[Notice]) -> None:
+        parcels: list[Parcel] = []
+        async with self._database.transaction() as tx:
+            rest = [notice for notice in batch if await self._step(tx, notice, parcels)]
+        self._pusher.take([parcel for parcel in parcels if parcel.push.due > parcel.push.date_created])
+        self._notices = rest + self._notices
+
+    async def _step(self, tx: Transaction, notice: Notice, parcels: list[Parcel]) -> bool:
+        """Spread a notice over its next members; whether there are more of them."""
+        assert notice.after is not None
+        if not notice.text and not await self._word(tx, notice):
+            await sql.remove_notice(tx, notice)
+            return False
+        rows = await self._rows(tx, notice)
+        candidates = list(grouped(rows))
+        is_last = notice.user is not None or not notice.is_enabled or len(candidates) < MEMBERS
+        pushes = await self._pushes(tx, notice, candidates)
+        if is_last and not pushes and notice.after == "":
+            await sql.remove_notice(tx, notice)
+            return False
+        after = None if is_last else rows[-1][0]
+        moment = self._clock()
+        if not await sql.spread(tx, notice, after, moment + (FIRST_LOOK if is_last else self._lease)):
+            return False
+        notice.after = after
+        await sql.add_pushes(tx, [parcel.push for parcel in pushes])
+        parcels += pushes
+        return not is_last
+
+    async def _word(self, tx: Transaction, notice: Notice) -> bool:
+        """Put the notice into words; False when its channel or service is gone, and with it whoever would be told."""
+        service = await services.service_by_key(tx, notice.service)
+        if service is None:
+            return False
+        if notice.kind == BADGE:
+            notice.text = BADGE
+            return True
+        found = await channels.channels_by_key(tx, [notice.channel], (service.account_sid, service.sid))
+        if not found:
+            return False
+        channel = found[0]
+        author = await users.user_of_service(tx, notice.service, notice.author)
+        pushed = notifications(service).of(notice.kind)
+        notice.channel_title = title_of(channel)
+        notice.text = text_of(pushed.template, notice.kind, channel, author, notice.author, notice.body)
+        notice.sound = pushed.sound or ""
+        return True
+
+    async def _rows(self, tx: Transaction, notice: Notice) -> list[Sequence[Any]]:
+        if not notice.is_enabled:
+            return []
+        if notice.user is not None:
+            return await sql.devices_of_user(tx, notice.user)
+        return await sql.members_after(tx, notice, MEMBERS)
+
+    async def _pushes(self, tx: Transaction, notice: Notice, candidates: list[Candidate]) -> list[Parcel]:
+        if not notice.is_enabled:
+            return [self._left_out(notice, "", f"The service does not push {notice.kind}.")]
+        counted = await self._badges(tx, notice, candidates)
+        credentials = await sql.credentials_of(tx, notice.account) if any(each.bindings for each in candidates) else []
+        parcels = [
+            parcel
+            for each in candidates
+            for parcel in self._for_user(notice, each, credentials, counted.get(each.user))
+        ]
+        told = [
+            (notice.service, parcel.push.binding_sid, parcel.push.badge)
+            for parcel in parcels
+            if parcel.push.badge is not None and parcel.push.binding_sid is not None
+        ]
+        if told:
+            await sql.set_badges(tx, told)
+        return parcels
+
+    async def _badges(self, tx: Transaction, notice: Notice, candidates: list[Candidate]) -> dict[int, int]:
+        """The numbers for the icons of those who have a device that shows one."""
+        if not notice.is_badged or notice.kind not in {NEW_MESSAGE, BADGE}:
+            return {}
+        asking = [each.user for each in candidates if any(device.binding_type == "apn" for device in each.bindings)]
+        found = await sql.badges(tx, asking) if asking else {}
+        return {user: found.get(user, 0) for user in asking}
+
+    def _for_user(
+        self, notice: Notice, candidate: Candidate, credentials: list[Credential], count: int | None
+    ) -> Iterator[Parcel]:
+        if notice.kind == BADGE:
+            for binding in candidate.bindings:
+                if count is not None and binding.badge is not None and count < binding.badge:
+                    yield self._for_device(notice, binding, credentials, count)
+            return
+        reason = why_not(notice, candidate)
+        if reason is not None:
+            if notice.is_logged:
+                yield self._left_out(notice, candidate.identity, reason)
+            return
+        for binding in candidate.bindings:
+            badge = count if binding.binding_type == "apn" else None
+            if notice.kind in decode_types(binding.message_types):
+                yield self._for_device(notice, binding, credentials, badge)
+            elif notice.is_logged:
+                yield self._left_out(
+                    notice, candidate.identity, f"The device is not registered for {notice.kind}.", binding
+                )
+
+    def _for_device(self, notice: Notice, binding: Binding, credentials: list[Credential], badge: int | None) -> Parcel:
+        push = self._new(notice, binding.identity, binding)
+        push.badge = badge
+        credential = credential_for(binding, credentials)
+        if isinstance(credential, str):
+            push.state, push.reason = DEAD, credential
+            return Parcel(push, notice, None)
+        push.credential_sid = credential.sid
+        until = self._pusher.admit(credential)
+        if until is not None:
+            push.due = until
+        return Parcel(push, notice, binding.address)
+
+    def _left_out(self, notice: Notice, identity: str, reason: str, binding: Binding | None = None) -> Parcel:
+        push = self._new(notice, identity, binding)
+        push.state, push.reason = LEFT_OUT, reason
+        return Parcel(push, notice, None)
+
+    def _new(self, notice: Notice, identity: str, binding: Binding | None) -> Push:
+        moment = self._clock()
+        return Push(
+            sid=new_sid("RU"),
+            notice=notice.sid,
+            identity=identity,
+            binding_sid=binding.sid if binding else None,
+            binding_type=binding.binding_type if binding else None,
+            credential_sid=binding.credential_sid or None if binding else None,
+            conversations=binding.conversations if binding else 0,
+            badge=None,
+            state=WAITING,
+            reason=None,
+            status=None,
+            answer=None,
+            attempts=0,
+            due=moment,
+            expires=notice.date_created + self._expiry,
+            date_created=moment,
+            date_updated=moment,
+        )
+
+
+def grouped(rows: Iterable[Sequence[Any]]) -> Iterator[Candidate]:
+    """One for each user, whose rows follow each other."""
+    candidate: Candidate | None = None
+    for _, user, identity, notification_level, *device in rows:
+        if candidate is None or candidate.user != user:
+            if candidate is not None:
+                yield candidate
+            candidate = Candidate(user, identity, notification_level, [])
+        if device[0] is not None:
+            candidate.bindings.append(Binding(*device))
+    if candidate is not None:
+        yield candidate
+
+
+def why_not(notice: Notice, candidate: Candidate) -> str | None:
+    """Why the user gets no push of the event."""
+    if candidate.identity == notice.author:
+        return "It is the user's own doing." if notice.kind != NEW_MESSAGE else "The user is the author."
+    if notice.kind == NEW_MESSAGE and candidate.notification_level == MUTED:
+        return "The user has muted the channel."
+    if not candidate.bindings:
+        return "The user has no device that is registered for pushes."
+    return None
+
+
+def credential_for(binding: Binding, credentials: list[Credential]) -> Credential | str:
+    """What the device is pushed to with: what it registered with, else the newest of its type; or why nothing will do.
+
+    A device with a token of Google's old service is reached through the new one: both take the same tokens.
+    """
+    if binding.credential_sid:
+        found = next((each for each in credentials if each.sid == binding.credential_sid), None)
+        if found is None:
+            return f"The credential {binding.credential_sid} was deleted."
+        if PLATFORM[found.type] != PLATFORM[binding.binding_type]:
+            return f"The credential {found.sid} is for {found.type}, the device for {binding.binding_type}."
+        return found
+    fitting = [each for each in credentials if PLATFORM[each.type] == PLATFORM[binding.binding_type]]
+    exact = [each for each in fitting if each.type == binding.binding_type]
+    return next(iter(exact or fitting), f"There is no credential for {binding.binding_type}.")
