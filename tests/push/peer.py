@@ -11,15 +11,14 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import uvloop
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from tests.push import keys
 from tests.push.peer_connection import DROPPING, REFUSED, SILENT, Answer, Conversation, Reply, Request, echo
+from tests.push.tls import AlertingLoop, Authority
 
 __all__ = ["DROPPING", "REFUSED", "SILENT", "Authority", "Listener", "Reply", "Request", "echo", "listening"]
 
@@ -51,7 +50,7 @@ class Listener:
     _held: list[tuple[Conversation, Request]] | None = None
     _conversations: list[Conversation] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=AlertingLoop)
     _server: asyncio.Server | None = None
 
     @property
@@ -238,41 +237,9 @@ class Counter(Listener):
         conversation.reply(request, self.answer(request))
 
     async def serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
         await self._start()
         print(self.port, flush=True)
         await asyncio.Event().wait()
-
-
-class Authority:
-    """Who signs the certificates in these tests, and TLS as both ends of a connection need it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.file = folder / "authority.pem"  # trust it, and you trust the listener
-        self.file.write_text(keys.authority())
-
-    def server_context(self, *, wants_certificate: bool = False) -> ssl.SSLContext:
-        """For a listener on 127.0.0.1; it can want a certificate of its clients that the authority has signed."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._load(context, *keys.host_certificate("127.0.0.1", "localhost"))
-        context.set_alpn_protocols(["h2"])
-        if wants_certificate:
-            context.load_verify_locations(self.file)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def client_context(self, certificate: tuple[str, str] | None = None) -> ssl.SSLContext:
-        """For a client that trusts the authority alone, and has a certificate (with its key) or none."""
-        context = ssl.create_default_context(cafile=str(self.file))
-        if certificate is not None:
-            self._load(context, *certificate)
-        return context
-
-    def _load(self, context: ssl.SSLContext, certificate: str, key: str) -> None:
-        file = self._folder / "loaded.pem"
-        file.write_text(certificate + key)
-        context.load_cert_chain(file)
 
 
 @contextlib.contextmanager
@@ -291,8 +258,8 @@ def main() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(given.cert, given.key)
     context.set_alpn_protocols(["h2"])
-    with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(Counter(context, port=given.port, strict=False).serve())
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Counter(context, port=given.port, strict=False, _loop=runner.get_loop()).serve())
 
 
 if __name__ == "__main__":
