@@ -1,7 +1,9 @@
 """Credentials: an account's keys for the push services, which go in and never come out."""
 
+import asyncio
 from collections.abc import Iterator
 
+import asyncpg
 import httpx
 import pytest
 
@@ -15,7 +17,6 @@ from tests.api.steps import (
     delete,
     fetch,
     not_found,
-    ok,
     refused,
     rows,
     sid,
@@ -23,14 +24,69 @@ from tests.api.steps import (
     walk,
 )
 from tests.harness import Server, unique
+from tests.push.keys import (
+    PASSPHRASE,
+    apns_certificate,
+    apns_token,
+    load,
+    other_key,
+    pem,
+    rsa_key,
+    service_account,
+)
 
-SECRET = "do-not-tell"
+CERTIFICATE, KEY = apns_certificate()
+OTHER_CERTIFICATE, OTHER_KEY = apns_certificate(key=other_key())
+TOKEN, TOKEN_KEY = apns_token()
+LEGACY = "AAAAdonttell:APA91bdo-not-tell-this-to-anybody"
+
+APN = {"Type": "apn", "Certificate": CERTIFICATE, "PrivateKey": KEY}
+APN_TOKEN = {"Type": "apn", "Certificate": TOKEN, "PrivateKey": TOKEN_KEY}
 FORMS: dict[str, dict[str, str]] = {
-    "apn": {"Type": "apn", "Certificate": f"{SECRET} certificate", "PrivateKey": f"{SECRET} key"},
-    "gcm": {"Type": "gcm", "ApiKey": SECRET},
-    "fcm": {"Type": "fcm", "Secret": SECRET},
+    "apn": APN,
+    "apn token": APN_TOKEN,
+    "gcm": {"Type": "gcm", "ApiKey": service_account("of-gcm")},
+    "gcm legacy": {"Type": "gcm", "ApiKey": LEGACY},
+    "fcm": {"Type": "fcm", "Secret": service_account()},
+    "fcm legacy": {"Type": "fcm", "Secret": LEGACY},
 }
 NEEDED = [("apn", "Certificate"), ("apn", "PrivateKey"), ("gcm", "ApiKey"), ("fcm", "Secret")]
+
+# What will not do in one field of a good credential, and what is said of it.
+EXPIRED, _ = apns_certificate(days=-400, begins=-765)
+NOT_YET, _ = apns_certificate(days=765, begins=400)
+PROTECTED = pem(load(KEY), passphrase=PASSPHRASE)
+FAULTS: list[tuple[str, str, str, str]] = [
+    ("apn", "Certificate", "certificate", "there is no -----BEGIN CERTIFICATE----- with its end in it"),
+    ("apn", "Certificate", CERTIFICATE[:200] + CERTIFICATE[204:], "it cannot be read: "),
+    ("apn", "Certificate", EXPIRED, "it expired on "),
+    ("apn", "Certificate", NOT_YET, "it is not valid before "),
+    ("apn", "Certificate", CERTIFICATE * 100, "it has more than 65536 characters"),
+    ("apn", "PrivateKey", "key", "there is no -----BEGIN PRIVATE KEY----- with its end in it"),
+    ("apn", "PrivateKey", KEY[:100] + KEY[104:], "it cannot be read: "),
+    ("apn", "PrivateKey", PROTECTED, "it is protected by a passphrase: send it without one"),
+    ("apn", "PrivateKey", OTHER_KEY, "it is not the certificate's key"),
+    ("apn token", "Certificate", TOKEN[:-1], "it is no JSON"),
+    ("apn token", "Certificate", TOKEN.replace("topic", "app"), "it has no topic"),
+    ("apn token", "Certificate", TOKEN.replace("ABC123DEFG", "ABC"), "it has a key_id that cannot be one"),
+    (
+        "apn token",
+        "PrivateKey",
+        rsa_key(),
+        "it is no token key: those are EC keys of the curve P-256, in a file with .p8",
+    ),
+    ("gcm", "ApiKey", service_account("of-gcm")[:-5], "it is no JSON"),
+    ("fcm", "Secret", service_account()[:-5], "it is no JSON"),
+    ("fcm", "Secret", service_account(type="user"), "it is not a service account: its type is not service_account"),
+    ("fcm", "Secret", service_account(client_email=None), "the service account has no client_email"),
+    ("fcm", "Secret", service_account("../../v2"), "the service account has a project_id that cannot be one"),
+    ("fcm", "Secret", service_account(private_key=KEY), "private_key: it is no RSA key"),
+]
+
+
+def brief(text: str) -> str:
+    """Enough of a value to tell which test it is."""
+    return text[:24]
 
 
 @pytest.fixture
@@ -42,23 +98,46 @@ def owner(stranger: httpx.Client) -> Iterator[httpx.Client]:
         stranger.delete(at(credential))
 
 
-def create_credential(client: httpx.Client, type_: str, **form: str) -> Json:
-    return created(client.post(CREDENTIALS, data=FORMS[type_] | form))
+def create_credential(client: httpx.Client, name: str, **form: str) -> Json:
+    return created(client.post(CREDENTIALS, data=FORMS[name] | form))
 
 
-@pytest.mark.parametrize(("type_", "sandbox"), [("apn", "False"), ("gcm", None), ("fcm", None)])
-def test_credential_is_created(
-    owner: httpx.Client, server: Server, other_account: tuple[str, str], type_: str, sandbox: str | None
-) -> None:
+def pieces(form: dict[str, str]) -> list[str]:
+    """Every line of what is secret in the form that is long enough to be told from anything else."""
+    secrets = "\n".join(value for name, value in form.items() if name != "Type")
+    return [line for line in secrets.replace("\\n", "\n").split("\n") if len(line) > 30 and "-----" not in line]
+
+
+def shown(form: dict[str, str], text: str) -> list[str]:
+    """The pieces of the form's secrets that stand in the text."""
+    return [piece for piece in pieces(form) if piece in text]
+
+
+def stored(server: Server) -> str:
+    """Everything that the data folder holds, the log too, and on PostgreSQL every credential."""
+
+    async def read() -> str:
+        connection = await asyncpg.connect(server.database)
+        try:
+            return "".join(row[0] for row in await connection.fetch("SELECT c::text FROM credentials c"))
+        finally:
+            await connection.close()
+
+    files = "".join(path.read_text(errors="replace") for path in server.data_dir.rglob("*") if path.is_file())
+    return files if server.database.startswith("sqlite") else files + asyncio.run(read())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_credential_is_created(owner: httpx.Client, server: Server, other_account: tuple[str, str], name: str) -> None:
     """The answer has a name and a type, and of the secrets nothing; only Apple has a sandbox."""
-    credential = create_credential(owner, type_, FriendlyName="Phones")
+    credential = create_credential(owner, name, FriendlyName="Phones")
 
     assert credential == {
         "sid": sid("CR"),
         "account_sid": other_account[0],
         "friendly_name": "Phones",
-        "type": type_,
-        "sandbox": sandbox,
+        "type": FORMS[name]["Type"],
+        "sandbox": "False" if FORMS[name]["Type"] == "apn" else None,
         "date_created": DATE,
         "date_updated": credential["date_created"],
         "url": f"{server.url}/v2/Credentials/{credential['sid']}",
@@ -66,29 +145,94 @@ def test_credential_is_created(
     assert fetch(owner, credential) == credential
 
 
-@pytest.mark.parametrize("type_", FORMS)
-def test_secrets_are_never_returned(owner: httpx.Client, type_: str) -> None:
+@pytest.mark.parametrize("name", FORMS)
+def test_secrets_are_never_returned(owner: httpx.Client, name: str) -> None:
     """Neither creation nor fetch nor list nor update gives them back."""
-    response = owner.post(CREDENTIALS, data=FORMS[type_])
+    assert pieces(FORMS[name])
+    response = owner.post(CREDENTIALS, data=FORMS[name])
     path = at(created(response))
 
-    answers = [response, owner.get(path), owner.get(CREDENTIALS), owner.post(path, data=FORMS[type_])]
+    answers = [response, owner.get(path), owner.get(CREDENTIALS), owner.post(path, data=FORMS[name])]
 
     assert [answer.status_code for answer in answers] == [201, 200, 200, 200]
-    assert all(SECRET not in answer.text for answer in answers)
+    assert [shown(FORMS[name], answer.text) for answer in answers] == [[]] * 4
 
 
-@pytest.mark.parametrize("type_", FORMS)
-def test_secrets_do_not_lie_open_on_the_disk(owner: httpx.Client, server: Server, type_: str) -> None:
-    """Whoever gets hold of the data folder does not read them; the credential's name shows what would be seen."""
-    name, secret = unique("name"), unique("secret")
-    hidden = {key: secret for key in FORMS[type_] if key != "Type"}
-    create_credential(owner, type_, FriendlyName=name, **hidden)
+@pytest.mark.parametrize("name", FORMS)
+def test_secrets_do_not_lie_open_on_the_disk(owner: httpx.Client, server: Server, name: str) -> None:
+    """Whoever gets hold of the data does not read them; the credential's name shows what would be seen."""
+    friendly_name = unique("name")
+    create_credential(owner, name, FriendlyName=friendly_name)
 
-    stored = b"".join(path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file())
+    found = stored(server)
 
-    assert (name.encode() in stored) == server.database.startswith("sqlite")
-    assert secret.encode() not in stored
+    assert friendly_name in found
+    assert shown(FORMS[name], found) == []
+
+
+@pytest.mark.parametrize(("name", "field", "sent", "said"), FAULTS, ids=brief)
+def test_bad_key_is_refused(owner: httpx.Client, server: Server, name: str, field: str, sent: str, said: str) -> None:
+    """The sentence says what is wrong, and neither it nor anything else keeps what was sent."""
+    form = FORMS[name] | {field: sent}
+    assert pieces(form)
+
+    response = owner.post(CREDENTIALS, data=form)
+
+    refused(response, 400, 20001)
+    assert response.json()["message"].startswith(f"Invalid parameter {field}: {said}")
+    assert rows(owner, {"url": CREDENTIALS}) == []
+    assert shown(form, response.text) == []
+    assert shown(form, stored(server)) == []
+
+
+@pytest.mark.parametrize(("name", "field", "sent", "said"), FAULTS, ids=brief)
+def test_key_is_not_changed_to_a_bad_one(owner: httpx.Client, name: str, field: str, sent: str, said: str) -> None:
+    """An update is checked as creation is, with what stays as it was, and nothing changes."""
+    credential = create_credential(owner, name, FriendlyName="Phones")
+
+    response = owner.post(at(credential), data={field: sent, "FriendlyName": "Pads", "Sandbox": "true"})
+
+    refused(response, 400, 20001)
+    assert response.json()["message"].startswith(f"Invalid parameter {field}: {said}")
+    assert fetch(owner, credential) == credential
+
+
+def test_certificate_is_changed_together_with_its_key(owner: httpx.Client) -> None:
+    """One without the other does not match, and leaves both as they were: the old key is still the certificate's."""
+    credential = create_credential(owner, "apn")
+    mismatch = (400, 20001, "Invalid parameter PrivateKey: it is not the certificate's key")
+
+    refused(owner.post(at(credential), data={"Certificate": OTHER_CERTIFICATE}), *mismatch)
+    refused(owner.post(at(credential), data={"PrivateKey": OTHER_KEY}), *mismatch)
+    update(owner, credential, PrivateKey=KEY)
+    update(owner, credential, Certificate=OTHER_CERTIFICATE, PrivateKey=OTHER_KEY)
+
+    refused(owner.post(at(credential), data={"PrivateKey": KEY}), *mismatch)
+    update(owner, credential, PrivateKey=OTHER_KEY)
+
+
+def test_certificate_is_renewed_for_the_same_key(owner: httpx.Client) -> None:
+    """Then it is given alone."""
+    credential = create_credential(owner, "apn")
+    renewed, _ = apns_certificate(days=500)
+
+    assert update(owner, credential, Certificate=renewed) == credential | {"date_updated": DATE}
+
+
+def test_certificate_gives_way_to_a_token_key(owner: httpx.Client) -> None:
+    """And the other way round; the type is the same."""
+    credential = create_credential(owner, "apn")
+
+    for form in (APN_TOKEN, APN):
+        assert update(owner, credential, **form) == credential | {"date_updated": DATE}
+
+
+def test_legacy_key_gives_way_to_a_service_account(owner: httpx.Client) -> None:
+    """So devices that are registered with the credential are reached again."""
+    for name in ("fcm", "gcm"):
+        credential = create_credential(owner, f"{name} legacy")
+
+        assert update(owner, credential, **FORMS[name]) == credential | {"date_updated": DATE}
 
 
 @pytest.mark.parametrize("sent", ["true", "True"])
@@ -140,7 +284,7 @@ def test_invalid_value_is_refused(owner: httpx.Client, parameter: str, sent: str
 
 def test_missing_type_is_named(owner: httpx.Client) -> None:
     """Without a type nothing else can be checked."""
-    response = owner.post(CREDENTIALS, data={"Secret": SECRET})
+    response = owner.post(CREDENTIALS, data={"Secret": LEGACY})
 
     refused(response, 400, 20001, "Missing required parameter Type in the post body")
 
@@ -172,9 +316,22 @@ def test_invalid_update_is_refused(owner: httpx.Client, parameter: str, sent: st
 def test_secret_of_the_type_cannot_be_taken_away(owner: httpx.Client, type_: str, emptied: str) -> None:
     """An update may replace a secret, but not leave the credential without."""
     credential = create_credential(owner, type_)
-    ok(owner.post(at(credential), data={emptied: "another"}))
 
-    refused(owner.post(at(credential), data={emptied: ""}), 400, 20001)
+    missing = f"Missing required parameter {emptied} in the post body"
+    refused(owner.post(at(credential), data={emptied: ""}), 400, 20001, missing)
+
+    update(owner, credential, **{emptied: FORMS[type_][emptied]})
+
+
+@pytest.mark.parametrize(("type_", "needed"), NEEDED)
+def test_secret_of_another_type_is_not_looked_at(owner: httpx.Client, type_: str, needed: str) -> None:
+    """Whatever it is, it is not kept."""
+    others = {name: "{" for _, name in NEEDED if name not in FORMS[type_]}
+    assert needed not in others
+
+    credential = create_credential(owner, type_, **others)
+
+    assert update(owner, credential, **others) == credential
 
 
 def test_type_does_not_change(owner: httpx.Client) -> None:

@@ -11,6 +11,7 @@ from hubbub.resources.credentials.model import (
     check_friendly_name,
     check_secrets,
     check_type,
+    of_type,
 )
 from hubbub.sids import new_sid
 from hubbub.storage.pages import Slice, Window
@@ -44,8 +45,8 @@ async def create_credential(
     """Raises the error of the first value that is missing or will not do."""
     check_type(type_)
     check_friendly_name(friendly_name)
-    check_secrets(type_, secrets)
-    moment = chat.clock()
+    secrets, moment = of_type(type_, secrets), chat.clock()
+    check_secrets(type_, secrets, moment)
     credential = Credential(
         account=caller.account,
         sid=new_sid("CR"),
@@ -64,18 +65,25 @@ async def create_credential(
 async def update_credential(
     chat: Chat, credential: Credential, changes: Changes, secrets: dict[str, str]
 ) -> Credential:
-    """Change what is given; a secret that is not given stays. A sandbox is kept only where the type has one."""
+    """Change what is given; a secret that is not given stays, and all are checked as soon as one is given.
+
+    What the push service said of the old keys does not count for new ones. A sandbox is kept only where the type has
+    one.
+    """
     null_if_empty(changes, "friendly_name")
     check_friendly_name(changes.get("friendly_name"))
+    moment = chat.clock()
     if "sandbox" in changes:
         changes["sandbox"] = str(changes["sandbox"]) if credential.type == "apn" else None
-    if secrets:
-        merged = msgspec.json.decode(chat.vault.decrypt(credential.secrets)) | secrets
-        check_secrets(credential.type, merged)
+    if given := of_type(credential.type, secrets):
+        merged = of_type(credential.type, msgspec.json.decode(chat.vault.decrypt(credential.secrets))) | given
+        check_secrets(credential.type, merged, moment)
         changes["secrets"] = seal(chat, merged)
     if not changes:
         return credential
-    changes |= {"date_updated": chat.clock(), "push_error": None, "push_due": 0}
+    changes["date_updated"] = moment
+    if "secrets" in changes or "sandbox" in changes:
+        changes |= {"push_error": None, "push_due": 0}
     async with chat.transaction() as tx:
         updated = await sql.update_credential(tx, credential.account, credential.sid, changes)
     if updated is None:

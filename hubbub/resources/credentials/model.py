@@ -7,6 +7,7 @@ import msgspec
 from hubbub.dates import iso
 from hubbub.errors import ERRORS
 from hubbub.resources.checks import check_length
+from hubbub.resources.credentials.keys import read_apns, read_fcm
 
 FRIENDLY_NAME = 64
 
@@ -49,9 +50,18 @@ def check_friendly_name(friendly_name: str | None) -> None:
     check_length(friendly_name, FRIENDLY_NAME, ERRORS.FRIENDLY_NAME_TOO_LONG)
 
 
-def check_secrets(type_: str, secrets: dict[str, str]) -> None:
-    """Everything that the type needs. Raises ERRORS.MISSING_PARAMETER."""
+def check_secrets(type_: str, secrets: dict[str, str], moment: int) -> None:
+    """The keys that the type needs are there and good. Raises ERRORS.MISSING_PARAMETER or ERRORS.INVALID_PARAMETER."""
     for name in NEEDED[type_]:
         if not secrets.get(name):
             wire_name = "".join(word.capitalize() for word in name.split("_"))
             raise ERRORS.MISSING_PARAMETER(name=wire_name)
+    if type_ == "apn":
+        read_apns(secrets, moment)
+    else:
+        read_fcm(secrets)
+
+
+def of_type(type_: str, secrets: dict[str, str]) -> dict[str, str]:
+    """Without those that the type has no use for: they are not kept."""
+    return {name: secret for name, secret in secrets.items() if name in NEEDED[type_]}

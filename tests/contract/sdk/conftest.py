@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import new_database
 from tests.contract.sdk.flows import NEWER_NODE, About, node_version, prepare, run_flow
 from tests.harness import Server, running, unique
+from tests.push.keys import apns_certificate
 from tests.tokens import Signer, new_signer
 
 # The pings are rare enough for a client that does not read to be dropped for that and not for its silence.
@@ -38,8 +39,9 @@ def server(
 
 def add_push_credentials(server: Server) -> None:
     """Devices may register for push with these; nothing is sent."""
+    certificate, key = apns_certificate()
     with server.client() as client:
-        for form in ({"Type": "fcm", "Secret": "x"}, {"Type": "apn", "Certificate": "x", "PrivateKey": "x"}):
+        for form in ({"Type": "fcm", "Secret": "x"}, {"Type": "apn", "Certificate": certificate, "PrivateKey": key}):
             made = client.post("/v2/Credentials", data=form)
             assert made.is_success, made.text
 
