@@ -19,6 +19,7 @@ from hubbub.delivery.ledger import Ledger
 from hubbub.delivery.messenger import Messenger
 from hubbub.delivery.node import Node
 from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.push.post import keep_pushing
 from hubbub.errors import ERRORS, ChatError
 from hubbub.metrics import Metrics
 from hubbub.purge import keep_purging
@@ -201,6 +202,7 @@ class App:
         node = Node(database, clock, settings.node_lease_seconds * 1000)
         dispatcher = Dispatcher(database, outbox, messenger, ledger, clock, node)
         yield dispatcher.run(alone=isinstance(database, SQLite))
+        yield keep_pushing(chat, outbox, self._metrics, alone=isinstance(database, SQLite))
         yield keep_purging(chat)
         yield keep_sweeping(chat)
         yield self.gateway.keep_checking()
