@@ -47,9 +47,9 @@ class Pusher:
         self._clock = chat.clock
         self._metrics = metrics
         self._lease = lease
-        self.share = Share(self._elsewhere)
         self._lines: dict[str, Line] = {}
         self._closed_seconds = 0.0  # of services that are closed
+        self.share = Share(self._elsewhere)
         self._held = 0
         self._ends: Batch[Parcel, None] = Batch(self._write)
         self._tasks: set[asyncio.Task[None]] = set()
