@@ -15,6 +15,7 @@ from hubbub import __version__
 from hubbub.app import open_chat, open_database
 from hubbub.chat import Chat
 from hubbub.delivery import commands as deliveries
+from hubbub.delivery.push.trace import commands as pushes
 from hubbub.errors import ChatError
 from hubbub.resources.accounts import actions, sql
 from hubbub.resources.accounts.model import account_wire, key_wire
@@ -30,6 +31,16 @@ FILTERS = {
     "--state": "only those that are waiting, retrying, delivered, refused or dead",
     "--older": "only those whose event is older: 90s, 15m, 6h, 2d",
     "--newer": "only those whose event is newer",
+}
+
+PUSH_FILTERS = {
+    "--user": "only those for the user, by identity or US…",
+    "--channel": "only those of what happened in the channel, CH…",
+    "--message": "only those of the message, IM…",
+    "--service": "only those of the service, IS…",
+    "--state": "only those that are waiting, retrying, delivered, refused, dead or left_out",
+    "--older": "only those that are older: 90s, 15m, 6h, 2d",
+    "--newer": "only those that are newer",
 }
 
 Command = Callable[[Chat, argparse.Namespace], Awaitable[Any]]
@@ -74,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     add(keys, "rotate-secret", "replace a key's secret", on_chat(rotate_secret), ("sid", "the key, SK…"))
     add_tokens(commands)
     add_deliveries(commands)
+    add_pushes(commands)
     return root
 
 
@@ -114,6 +126,26 @@ def add_deliveries(commands: Any) -> None:
     for command in (listing, replay, drop):
         for option, meaning in FILTERS.items():
             command.add_argument(option, help=meaning)
+
+
+def add_pushes(commands: Any) -> None:
+    group_ = group(commands, "push", "see what became of push notifications")
+    listing = add(
+        group_,
+        "list",
+        "list pushes, the newest first; when there are none, say what may be the reason",
+        on_chat(list_pushes),
+    )
+    listing.add_argument("--limit", type=int, default=100, help="how many (100)")
+    for option, meaning in PUSH_FILTERS.items():
+        listing.add_argument(option, help=meaning)
+    add(group_, "show", "show all of a push", on_chat(pushes.show_push), ("sid", "the push, RU…"))
+    add(
+        group_,
+        "credentials",
+        "list the credentials of all accounts: what their keys are, whether they work, how many pushes wait",
+        on_chat(pushes.list_credentials),
+    )
 
 
 def group(commands: Any, name: str, help_: str) -> Any:
@@ -250,3 +282,11 @@ async def list_keys(chat: Chat, parsed: argparse.Namespace) -> list[dict[str, ob
 async def revoke_key(chat: Chat, parsed: argparse.Namespace) -> dict[str, object]:
     await actions.revoke_key(chat, parsed.sid)
     return {"sid": parsed.sid, "revoked": True}
+
+
+async def list_pushes(chat: Chat, parsed: argparse.Namespace) -> list[dict[str, object]]:
+    """What is found; when it is nothing, what may be the reason, on standard error."""
+    found = await pushes.list_pushes(chat, parsed)
+    for sentence in [] if found else await pushes.why_none(chat, parsed):
+        print(f"hubbub: {sentence}", file=sys.stderr)
+    return found
