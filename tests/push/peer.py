@@ -46,6 +46,7 @@ class Listener:
     connections: int = 0  # so far
     most_streams: int = 0  # that were ever open at a time on one connection
     resets: list[tuple[Request, int]] = field(default_factory=list)  # by the client, with its code
+    pings: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what the client did against the protocol
     _held: list[tuple[Conversation, Request]] | None = None
     _conversations: list[Conversation] = field(default_factory=list)
@@ -60,11 +61,6 @@ class Listener:
     @property
     def open_connections(self) -> int:
         return len(self._conversations)
-
-    @property
-    def pings(self) -> int:
-        """That came on the connections that are open."""
-        return sum(each.pings for each in self._conversations)
 
     # Waiting.
 
@@ -209,7 +205,10 @@ class Listener:
             self._changed.notify_all()
 
     def opened(self, streams: int) -> None:
-        self.most_streams = max(self.most_streams, streams)
+        if streams > self.most_streams:
+            with self._changed:
+                self.most_streams = streams
+                self._changed.notify_all()
 
     def asked(self, conversation: Conversation, request: Request) -> None:
         self.note(self.requests, request)

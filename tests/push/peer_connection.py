@@ -91,7 +91,6 @@ class Conversation(asyncio.Protocol):
         self.open: dict[int, Request] = {}
         self.unsent: dict[int, bytes] = {}  # what is left of bodies that the client's window has no room for
         self.last: int | None = None  # the last stream that is still answered, after a GOAWAY
-        self.pings = 0
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,10 +100,10 @@ class Conversation(asyncio.Protocol):
         self.subject: str | None = names[0] if names else None
         self.number = self.listener.came(self)
         self.h2.initiate_connection()
-        if self.listener.greets:
-            self.flush()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.open.clear()
         self.listener.went(self)
         self.closed.set_result(None)
 
@@ -125,8 +124,7 @@ class Conversation(asyncio.Protocol):
         self.flush()
 
     def flush(self) -> None:
-        data = self.h2.data_to_send()
-        if data:
+        if self.listener.greets and (data := self.h2.data_to_send()):
             self.transport.write(data)
 
     # What the client says.
@@ -165,8 +163,11 @@ class Conversation(asyncio.Protocol):
         for stream in tuple(self.unsent):
             self.send_body(stream)
 
-    def on_ping(self, event: h2.events.Event) -> None:  # noqa: ARG002
-        self.pings += 1
+    def on_ping(self, event: h2.events.PingReceived) -> None:
+        self.listener.note(self.listener.pings, event.ping_data)
+
+    def on_goodbye(self, event: h2.events.Event) -> None:  # noqa: ARG002
+        self.open.clear()
 
     # What it is told.
 
@@ -224,4 +225,5 @@ class Conversation(asyncio.Protocol):
         h2.events.WindowUpdated: on_window,
         h2.events.RemoteSettingsChanged: on_window,
         h2.events.PingReceived: on_ping,
+        h2.events.ConnectionTerminated: on_goodbye,
     }

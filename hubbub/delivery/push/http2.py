@@ -153,10 +153,12 @@ class Peer:
         except (Unreachable, OSError, ValueError) as error:
             self._fail(self._explained(error))
         else:
-            self._current = connection
-            connection.flush_soon()
+            if not connection.leaving:
+                self._current = connection
         finally:
             self._opening = None
+        if self.waiting:
+            self.wake()
 
     async def _connect(self) -> Connection:
         """To the first address that takes it. Raises Unreachable, OSError, ValueError.
@@ -187,10 +189,10 @@ class Peer:
         )
         try:
             await connection.ready
-        except BaseException as error:
-            connection.end(Unreachable(f"{error}"))
+        except BaseException:
+            connection.end(Unreachable(f"{self._where} did not begin to speak HTTP/2."))
             raise
-        if connection.leaving:
+        if connection.leaving and not connection.begun:
             raise Unreachable(f"{self._where} takes no requests.")
         return connection
 

@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._streams: dict[int, Request] = {}
         self._blocked: dict[int, Request] = {}  # those of them with a body that the peer has no room for yet
         self._limit = 0  # of streams at a time
-        self._begun = 0  # requests so far
+        self.begun = 0  # requests so far
         self._flushing = False
         self._heard = self._pinged = False  # in this turn of the timer
         self._used = self._loop.time()
@@ -242,12 +242,12 @@ class Connection(asyncio.Protocol):
         stream = self._h2.get_next_available_stream_id()
         request.begin(self, stream)
         self._streams[stream] = request
-        self._begun += 1
+        self.begun += 1
         self._used = self._loop.time()
         self._h2.send_headers(stream, request.head, end_stream=not request.body)
         if request.body:
             self._send_body(request)
-        if self._begun >= LIFETIME:
+        if self.begun >= LIFETIME:
             self._leave()
 
     def _send_body(self, request: Request) -> None:

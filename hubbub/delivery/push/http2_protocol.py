@@ -10,6 +10,7 @@ import msgspec
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
+from h2.exceptions import FrameTooLargeError
 from h2.settings import SettingCodes, Settings
 from hpack import Encoder, HeaderTuple
 
@@ -135,14 +136,16 @@ class Cutter:
         self._rest = b""  # the beginning of a frame
 
     def cut(self, data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
-        """All frames up to a GOAWAY, and the payload of that; at last those that no GOAWAY follows, and None."""
+        """All frames up to a GOAWAY, and the payload of that; at last those that no GOAWAY follows, and None.
+
+        Raises FrameTooLargeError; h2 would do so only when it has all of the frame.
+        """
         data = self._rest + data if self._rest else data
         begin = at = 0
         while len(data) - at >= FRAME_HEAD:
             size = int.from_bytes(data[at : at + 3], "big")
             if size > self._limit:
-                at = len(data)  # h2 will say what it thinks of that
-                break
+                raise FrameTooLargeError(f"a frame of {size} bytes")
             end = at + FRAME_HEAD + size
             if end > len(data):
                 break

@@ -1,0 +1,45 @@
+"""What the tests of push notifications share. Those of HTTP/2 run on both event loops."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import new_database
+from tests.delivery.conftest import BOTH, STANDARD
+from tests.push.tls import Authority
+from tests.push.world import Town, World, making
+
+LoopFactories = Mapping[str, Callable[[], object]]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> LoopFactories:
+    return BOTH if item.path.name.startswith("test_http2") else STANDARD
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def world(
+    engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[World]:
+    """A server that pushes, shared by the tests of the session: make your own town, leave others alone."""
+    directory = tmp_path_factory.mktemp(f"pushing-{engine}")
+    with making(directory, new_database(engine, request, directory), authority) as made:
+        yield made
+
+
+@pytest.fixture
+def new_world(engine: str, request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Iterator[World]:
+    """A world of the test's own, whose server it may stop and kill."""
+    with making(tmp_path / "data", new_database(engine, request, tmp_path), authority) as made:
+        yield made
+
+
+@pytest.fixture
+def town(world: World) -> Town:
+    """A service of the test's own, which pushes new messages and nothing else."""
+    return world.town()
