@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from hubbub import cli
 from hubbub.app import OPERATIONS
 from hubbub.delivery.parameters import COMMON, PARAMETERS
+from hubbub.delivery.push.model import BADGE
 from hubbub.errors import all_errors
 from hubbub.events import CHANNEL_WEBHOOKS, EVENTS
 from hubbub.resources.permissions import PERMISSIONS, Permission
@@ -60,7 +61,7 @@ def events() -> str:
             f"`{event.name}`",
             event.webhook_before or "",
             event.webhook_after or "",
-            event.push or "",
+            ", ".join(kind for kind in (event.push, BADGE if event.fewer else None) if kind),
             ", ".join(event.objects),
             event.hears.value,
         )
@@ -69,8 +70,9 @@ def events() -> str:
     return page(
         "Events",
         "Whatever changes the chat emits one of these. They reach listeners after the commit, in the "
-        "process and on other nodes; the webhooks that somebody asked for are stored with the change. "
-        "Nothing sends pushes yet; for these the table says what each event is going to mean.",
+        "process and on other nodes; the webhooks that somebody asked for, and what is to be pushed, are stored with "
+        f"the change. A push of the kind {BADGE} has nothing but the number for the app's icon, which may have become "
+        "smaller. [Push notifications](../push.md) explains them.",
         as_table(
             ("Event", "Webhook before", "Webhook after", "Push", "Client objects that change", "Who hears it"), rows
         ),
