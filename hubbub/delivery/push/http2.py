@@ -111,7 +111,7 @@ class Peer:
         ]
         for name, value in headers:
             raw, kind = header(name)
-            if not (value.isascii() and value.isprintable()):
+            if not (value.isascii() and value.isprintable() and value == value.strip()):
                 raise ValueError(f"this cannot be the value of {name}: {value!r}")
             head.append(kind(raw, value.encode()))
         if body:
