@@ -101,6 +101,7 @@ class Dispatcher:
     async def run(self, *, alone: bool) -> None:
         """Send until cancelled. `alone` says that no other process sends from this database."""
         self._node.is_alone = alone
+        self.ledger.goes_along = alone
         writer = asyncio.create_task(self.ledger.keep_writing())
         try:
             while True:

@@ -24,6 +24,7 @@ class Ledger:
     def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], int], *, kept: bool) -> None:
         """`kept` says whether what has arrived stays in the table for a time."""
         self.node = 0
+        self.goes_along = False  # whether the database has one writer at a time
         self._database = database
         self._counted = {state: metrics.webhooks.labels(state) for state in ENDS}
         self._took = metrics.webhook_seconds
@@ -80,6 +81,13 @@ class Ledger:
             self.written(entries)
             if not entries:  # another transaction has them
                 await asyncio.sleep(GATHER_SECONDS)
+
+    async def write_along(self, tx: Transaction) -> list[Delivery]:
+        """What has ended, in an event's transaction: under load it needs none of its own.
+
+        Not where it can be written beside: there the event would only wait for it.
+        """
+        return await self.write(tx) if self.goes_along else []
 
     async def write(self, tx: Transaction) -> list[Delivery]:
         """Write what has ended within a transaction; to be given to `written` when that is on disk, or to `failed`."""

@@ -126,7 +126,6 @@ class Outbox:
         return (None, []) if until is None else (spreader, notices)
 
     async def _deliver(self, tx: Transaction, asked: list[Emitted], found: dict[int, Service | None]) -> Receipt | None:
-        """What has ended since is written in the same transaction: under load it needs none of its own."""
         deliveries = await self._deliveries(tx, asked, found)
         if not deliveries:
             return None
@@ -137,7 +136,7 @@ class Outbox:
         claimed = await self._claim(tx, dispatcher, deliveries)
         try:
             await sql.add_deliveries(tx, deliveries)
-            return Receipt(dispatcher, claimed, await dispatcher.ledger.write(tx))
+            return Receipt(dispatcher, claimed, await dispatcher.ledger.write_along(tx))
         except BaseException:
             dispatcher.release(claimed)
             raise
