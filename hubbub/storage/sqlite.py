@@ -173,7 +173,7 @@ def connect(path: Path) -> apsw.Connection:
     """Open the file, making it where it is missing. Raises BadDatabase with what is wrong."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # for its owner's eyes only
+        make(path)
         connection = apsw.Connection(str(path), statementcachesize=CACHED_STATEMENTS)
         # Without this the planner looks at bound values and prepares joins anew at every execution.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -195,6 +195,16 @@ def connect(path: Path) -> apsw.Connection:
     except apsw.BusyError as error:
         raise BadDatabase(f"The database file {path} is locked by another program: end that first.") from error
     return connection
+
+
+def make(path: Path) -> None:
+    """Make the file where it is missing, for its owner's eyes only.
+
+    One that is there is not opened by hand: closing it would take away the locks that the connections of this process
+    have on it, and the next program to close it would delete the log that they write to.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def hold(path: Path) -> int:

@@ -237,6 +237,21 @@ def test_second_server_on_the_same_file_is_refused(stopped: Server) -> None:
         assert client.post(f"{channel}/Messages", data={"Body": "still here"}).status_code == 201
 
 
+READ = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM channels'); c.close()"
+
+
+def test_program_that_reads_beside_the_server_takes_nothing_away(stopped: Server) -> None:
+    stopped.start()
+    [before] = new_channels(stopped, 1)
+    subprocess.run([sys.executable, "-c", READ, str(database_file(stopped))], check=True)
+    [after] = new_channels(stopped, 1)
+    stopped.kill()
+    stopped.start()
+    with stopped.client() as client:
+        for channel in (before, after):
+            assert client.get(channel).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "value", "named"),
     [
