@@ -127,13 +127,17 @@ class SQLite:
                     self._writer.execute("ROLLBACK")
 
     async def _commit(self) -> None:
-        """COMMIT in the thread; a cancelled request waits for the outcome, so that the lock is never left early."""
+        """COMMIT in the thread; a request waits for its outcome however often it is cancelled, or the lock would be
+        left early.
+        """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._commits.put(committed)
         try:
             await asyncio.shield(committed)
         except asyncio.CancelledError:
-            await asyncio.wait([committed])
+            while not committed.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([committed])
             raise
 
     def _keep_committing(self) -> None:

@@ -238,6 +238,20 @@ async def test_cancellation_leaves_all_or_nothing_and_a_usable_database(database
         await add(database, 5000)
 
 
+async def test_cancelled_again_and_again_leaves_a_usable_database(database: Database) -> None:
+    for number in range(20):
+        task = asyncio.create_task(add(database, number))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled() or task.exception() is None
+
+    await add(database, 100)
+    assert await database.fetch_one("SELECT name FROM things WHERE key = 100") is not None
+
+
 async def test_cancelled_waiter_does_not_block_the_next(database: Database) -> None:
     """One transaction is under way, a second one waits and goes away, a third one follows."""
     await add(database, 1)
