@@ -8,6 +8,7 @@ import base64
 import contextlib
 import ipaddress
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=3,
             description="Seconds after which other nodes on the same PostgreSQL send the webhooks that a silent node "
-            "had taken; the nodes' clocks must agree to well within it.",
+            "had taken, and twice as many until they send its pushes; the nodes' clocks must agree to well within it.",
         ),
     ] = 30
     studio_flows: Annotated[
@@ -258,10 +259,22 @@ def check(settings: Settings) -> None:
 def check_push(settings: Settings) -> None:
     """Raises BadSettings."""
     for name in ("apns_url", "apns_sandbox_url", "fcm_url", "fcm_auth_url"):
-        if urlsplit(getattr(settings, name)).scheme != "https":
-            raise BadSettings(f"{PREFIX}{name.upper()} must begin with https://.")
-    if settings.push_ca_file and not Path(settings.push_ca_file).is_file():
-        raise BadSettings(f"HUBBUB_PUSH_CA_FILE names {settings.push_ca_file}, which is no file.")
+        if not is_https(getattr(settings, name)):
+            raise BadSettings(f"{PREFIX}{name.upper()} will not do: write https://host or https://host:port/path.")
+    if settings.push_ca_file:
+        try:
+            ssl.create_default_context(cafile=settings.push_ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise BadSettings(
+                f"HUBBUB_PUSH_CA_FILE names {settings.push_ca_file}, which holds no certificates in PEM: {error}."
+            ) from error
+
+
+def is_https(url: str) -> bool:
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):  # the port is no number
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    return False
 
 
 def parse_servers(text: str) -> tuple[str, ...]:

@@ -262,6 +262,11 @@ def test_program_that_reads_beside_the_server_takes_nothing_away(stopped: Server
         ("HUBBUB_ACCOUNT_SID", "me", "HUBBUB_ACCOUNT_SID"),
         ("HUBBUB_PUBLIC_URL", "chat.example.com", "HUBBUB_PUBLIC_URL"),
         ("HUBBUB_ENCRYPTION_KEY", "short", "HUBBUB_ENCRYPTION_KEY"),
+        ("HUBBUB_APNS_URL", "http://localhost", "HUBBUB_APNS_URL"),
+        ("HUBBUB_FCM_URL", "https://localhost:port", "HUBBUB_FCM_URL"),
+        ("HUBBUB_FCM_AUTH_URL", "https://", "HUBBUB_FCM_AUTH_URL"),
+        ("HUBBUB_PUSH_CA_FILE", __file__, "HUBBUB_PUSH_CA_FILE"),
+        ("HUBBUB_PUSH_CA_FILE", "/nowhere.pem", "HUBBUB_PUSH_CA_FILE"),
         ("HUBBUB_DATABASE", "postgresql://postgres@127.0.0.1:1/nowhere", "HUBBUB_DATABASE"),
     ],
 )

@@ -202,7 +202,7 @@ class Peer:
         if isinstance(error, ssl.SSLCertVerificationError):
             return Unreachable(f"The certificate of {self._where} is not trusted: {error.verify_message}.")
         if isinstance(error, TimeoutError):
-            return TimedOut(f"No connection to {self._where} came about in time.")
+            return Unreachable(f"No connection to {self._where} came about in time.")
         reason = str(error) or type(error).__name__
         return refusal(self._where, error) or Unreachable(f"No connection to {self._where} came about: {reason}.")
 

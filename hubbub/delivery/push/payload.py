@@ -59,7 +59,7 @@ def fcm(parcel: Parcel) -> bytes:
     data = details(parcel)
     if notice.kind != BADGE:
         data |= named(twi_body=notice.text, twi_sound=notice.sound)
-    seconds = max(0, push.expires - push.date_created) // 1000
+    seconds = max(0, push.expires - push.date_updated) // 1000  # since it was last tried, if it was
     message = {
         "token": parcel.address,
         "data": fit(data),

@@ -15,7 +15,7 @@ import msgspec
 from hubbub.chat import Chat
 from hubbub.delivery.push import sql
 from hubbub.delivery.push.line import DEPTH, ROOM, Line
-from hubbub.delivery.push.model import DEAD, DELIVERED, REFUSED, RETRYING, Parcel, Push
+from hubbub.delivery.push.model import DEAD, DELIVERED, REFUSED, RETRYING, Parcel
 from hubbub.delivery.push.services import open_service
 from hubbub.delivery.push.share import Share
 from hubbub.delivery.push.verdict import Meaning, Verdict
@@ -226,12 +226,9 @@ class Pusher:
             push.state = RETRYING if push.due < push.expires else DEAD
             if meaning is Meaning.UNREACHABLE or verdict.retry_after:
                 line.rest(moment, min(verdict.retry_after, LONGEST_ASKED_REST))
-        self._count(push)
-
-    def _count(self, push: Push) -> None:
         self._metrics.pushes.labels(push.credential_sid or "", push.state).inc()
         if push.state == DELIVERED:
-            self._metrics.push_seconds.observe((push.date_updated - push.date_created) / 1000)
+            self._metrics.push_seconds.observe((moment - parcel.notice.date_created) / 1000)
 
     async def _stop(self, line: Line, reason: str, moment: int) -> None:
         """Nothing more is sent with the credential until it is changed, but for one push now and then."""

@@ -288,9 +288,10 @@ def why_not(notice: Notice, candidate: Candidate) -> str | None:
 
 
 def credential_for(binding: Binding, credentials: list[Credential]) -> Credential | str:
-    """What the device is pushed to with: what it registered with, else the newest of its type; or why nothing will do.
+    """What the device is pushed to with: what it registered with, else one of its type; or why nothing will do.
 
-    A device with a token of Google's old service is reached through the new one: both take the same tokens.
+    Of several the newest that its push service takes. A device that registered for Google's old service is reached
+    through the new one: both take the same tokens.
     """
     if binding.credential_sid:
         found = next((each for each in credentials if each.sid == binding.credential_sid), None)
@@ -300,5 +301,6 @@ def credential_for(binding: Binding, credentials: list[Credential]) -> Credentia
             return f"The credential {found.sid} is for {found.type}, the device for {binding.binding_type}."
         return found
     fitting = [each for each in credentials if PLATFORM[each.type] == PLATFORM[binding.binding_type]]
-    exact = [each for each in fitting if each.type == binding.binding_type]
-    return next(iter(exact or fitting), f"There is no credential for {binding.binding_type}.")
+    if not fitting:
+        return f"There is no credential for {binding.binding_type}."
+    return min(fitting, key=lambda each: (each.push_error is not None, each.type != binding.binding_type))
