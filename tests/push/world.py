@@ -18,7 +18,7 @@ import httpx
 
 from tests.api.steps import Json, Value, at, create_channel, create_member, create_service, created, eventually, update
 from tests.delivery.steps import command
-from tests.harness import ACCOUNT_SID, Server, running
+from tests.harness import ACCOUNT_SID, Server, running, unique
 from tests.push import keys
 from tests.push.peer import Authority, Listener, Reply, Request, echo, listening
 from tests.realtime.device import device
@@ -153,17 +153,14 @@ class World:
         town.notify(NewMessage__Enabled="true", **form)
         return town
 
-    def new_account(self) -> tuple[httpx.Client, Signer]:
-        """One without credentials, its client, to be closed, and its back end's key."""
-        made = command(self.server, "accounts", "create")
-        client = self.server.client(made["sid"], made["auth_token"])
-        return client, new_signer(self.server, made["sid"])
-
-    def foreign_town(self, client: httpx.Client, signer: Signer) -> "Town":
-        """A town of another account."""
-        town = Town(self, client, signer, create_service(client))
-        town.notify(NewMessage__Enabled="true")
-        return town
+    @contextlib.contextmanager
+    def foreign_town(self) -> Iterator["Town"]:
+        """One of a new account, which has no credentials."""
+        account = command(self.server, "accounts", "create", "--name", unique("account"))
+        with self.server.client(account["sid"], account["auth_token"]) as client:
+            town = Town(self, client, new_signer(self.server, account["sid"]), create_service(client))
+            town.notify(NewMessage__Enabled="true")
+            yield town
 
 
 @dataclass
