@@ -19,19 +19,23 @@ MOST_DOUBLINGS = 12
 class Line:
     """One for each credential that is in use. What fails with one holds up no other."""
 
-    def __init__(self, credential: Credential, service: PushService, before: "Line | None" = None) -> None:
-        """`before` is the line of the credential before it was changed, whose pushes go on with it."""
+    def __init__(self, credential: Credential, service: PushService) -> None:
         self.credential = credential
         self.service = service
-        self.queue: deque[Parcel] = before.queue if before else deque()
-        self.flying: set[str] = before.flying if before else set()  # SIDs of pushes
-        self.freed: asyncio.Event = before.freed if before else asyncio.Event()
+        self.queue: deque[Parcel] = deque()
+        self.flying: set[str] = set()  # SIDs of pushes
+        self.freed = asyncio.Event()
         self.is_pumping = False
         self.behind = False  # more of it waits in the table
         self.used = 0
         self.rests_until = 0
         self._rests = 0
         self._stops = 0
+
+    def renew(self, credential: Credential, service: PushService) -> None:
+        """The credential was changed: as if nothing had failed with it."""
+        self.credential, self.service = credential, service
+        self.rests_until = self._rests = self._stops = 0
 
     @property
     def held(self) -> int:

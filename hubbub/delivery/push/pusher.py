@@ -18,7 +18,7 @@ from hubbub.delivery.push.line import DEPTH, ROOM, Line
 from hubbub.delivery.push.model import DEAD, DELIVERED, REFUSED, RETRYING, Parcel
 from hubbub.delivery.push.services import open_service
 from hubbub.delivery.push.share import Share
-from hubbub.delivery.push.verdict import Meaning, Verdict
+from hubbub.delivery.push.verdict import Meaning, PushService, Verdict
 from hubbub.delivery.schedule import gap
 from hubbub.errors import ChatError
 from hubbub.metrics import Metrics
@@ -34,6 +34,7 @@ TAKE = 500
 MOST_HELD = 20_000
 RETRY_SECONDS = 1.0
 FINISH_SECONDS = 2.0
+RETIRING_SECONDS = 30.0
 UNUSED = 600_000  # ms after which the connections of a credential are closed
 LONGEST_ASKED_REST = 60_000
 
@@ -48,14 +49,13 @@ class Pusher:
         self._metrics = metrics
         self._lease = lease
         self._lines: dict[str, Line] = {}
-        self._closed_seconds = 0.0  # of services that are closed
         self.share = Share(self._elsewhere)
         self._held = 0
         self._ends: Batch[Parcel, None] = Batch(self._write)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _elsewhere(self) -> float:
-        return self._closed_seconds + sum(line.service.busy_seconds for line in self._lines.values())
+        return sum(line.service.busy_seconds for line in self._lines.values())
 
     # What the spreader asks and tells.
 
@@ -117,21 +117,26 @@ class Pusher:
             line.credential = credential
             return line
         service = open_service(credential, self._secrets(credential), self._chat.settings, self._clock)
-        if line is not None:
-            self._close(line)
-        line = self._lines[credential.sid] = Line(credential, service, line)
+        if line is None:
+            line = self._lines[credential.sid] = Line(credential, service)
+        else:
+            self._start(self._retire(line.service))
+            line.renew(credential, service)
         return line
 
     def _secrets(self, credential: Credential) -> dict[str, str]:
         return msgspec.json.decode(self._chat.vault.decrypt(credential.secrets), type=dict[str, str])
 
-    def _close(self, line: Line) -> None:
-        self._closed_seconds += line.service.busy_seconds
-        self._start(line.service.close())
+    async def _retire(self, service: PushService) -> None:
+        """Close it once what is under way with it has been answered."""
+        try:
+            await asyncio.sleep(RETIRING_SECONDS)
+        finally:
+            await service.close()
 
     def _forget_lines(self, moment: int) -> None:
         for sid in [sid for sid, line in self._lines.items() if not line.held and moment - line.used > UNUSED]:
-            self._close(self._lines.pop(sid))
+            self._start(self._lines.pop(sid).service.close())
 
     def _tell_stopped(self, stopped: list[str]) -> None:
         self._metrics.push_stopped.clear()
@@ -268,21 +273,21 @@ class Pusher:
 
     async def finish(self) -> None:
         """At the end: what is under way may arrive, the rest is free for the next start or another node."""
+        left = [parcel for line in self._lines.values() for parcel in line.queue]
+        for line in self._lines.values():
+            line.queue.clear()
+        for parcel in left:
+            parcel.push.due = self._clock()
+        with contextlib.suppress(ChatError, Contention):
+            await self._write(left)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        moment = self._clock()
-        left = [parcel for line in self._lines.values() for parcel in line.queue]
-        for parcel in left:
-            parcel.push.due = moment
-        with contextlib.suppress(ChatError, Contention):
-            await self._write(left)
         for line in self._lines.values():
             await line.service.close()
-        self._lines.clear()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -40,6 +40,7 @@ log = logging.getLogger("hubbub.push")
 MOST_NOTICES = 2_000  # held in memory; the others are found in the table
 NOTICES = 20  # in one transaction
 MEMBERS = 100  # of a notice in one transaction
+RETRY_SECONDS = 1.0
 FIRST_LOOK = 60_000  # ms until it is seen whether all pushes of a notice have ended
 PLATFORM = {"apn": "apn", "fcm": "fcm", "gcm": "fcm"}
 
@@ -65,6 +66,14 @@ class Candidate(NamedTuple):
     identity: str
     notification_level: str
     bindings: list[Binding]
+
+
+class Step(NamedTuple):
+    """What a transaction has spread of a notice."""
+
+    notice: Notice
+    after: str | None  # the member up to whom it is spread now
+    parcels: list[Parcel]
 
 
 class Spreader:
@@ -113,38 +122,38 @@ class Spreader:
                 await self._pusher.share.metered(self._spread(batch))
             except (ChatError, Contention) as error:
                 log.warning("pushes wait for the database: %s", error)
+                self._notices = batch + self._notices
+                await asyncio.sleep(RETRY_SECONDS)
             except Exception:  # what nobody thought of must not end the pushing for good
                 log.exception("notices could not be spread and will be tried again")
             await self._pusher.share.give_way()
 
     async def _spread(self, batch: list[Notice]) -> None:
-        parcels: list[Parcel] = []
         async with self._database.transaction() as tx:
-            rest = [notice for notice in batch if await self._step(tx, notice, parcels)]
-        self._pusher.take([parcel for parcel in parcels if parcel.push.due > parcel.push.date_created])
-        self._notices = rest + self._notices
+            steps = [step for notice in batch if (step := await self._step(tx, notice)) is not None]
+        for step in steps:
+            step.notice.after = step.after
+        self._pusher.take([parcel for step in steps for parcel in step.parcels if is_claimed(parcel.push)])
+        self._notices = [step.notice for step in steps if step.after is not None] + self._notices
 
-    async def _step(self, tx: Transaction, notice: Notice, parcels: list[Parcel]) -> bool:
-        """Spread a notice over its next members; whether there are more of them."""
-        assert notice.after is not None
+    async def _step(self, tx: Transaction, notice: Notice) -> Step | None:
+        """Spread a notice over its next members; None when it is gone, or another process has gone on with it."""
         if not notice.text and not await self._word(tx, notice):
             await sql.remove_notice(tx, notice)
-            return False
+            return None
         rows = await self._rows(tx, notice)
         candidates = list(grouped(rows))
         is_last = notice.user is not None or not notice.is_enabled or len(candidates) < MEMBERS
-        pushes = await self._pushes(tx, notice, candidates)
-        if is_last and not pushes and notice.after == "":
+        parcels = await self._pushes(tx, notice, candidates)
+        if is_last and not parcels and notice.after == "":
             await sql.remove_notice(tx, notice)
-            return False
+            return None
         after = None if is_last else rows[-1][0]
-        moment = self._clock()
-        if not await sql.spread(tx, notice, after, moment + (FIRST_LOOK if is_last else self._lease)):
-            return False
-        notice.after = after
-        await sql.add_pushes(tx, [parcel.push for parcel in pushes])
-        parcels += pushes
-        return not is_last
+        due = self._clock() + (FIRST_LOOK if is_last else self._lease)
+        if not await sql.spread(tx, notice, after, due):
+            return None
+        await sql.add_pushes(tx, [parcel.push for parcel in parcels])
+        return Step(notice, after, parcels)
 
     async def _word(self, tx: Transaction, notice: Notice) -> bool:
         """Put the notice into words; False when its channel or service is gone, and with it whoever would be told."""
@@ -188,7 +197,7 @@ class Spreader:
             if parcel.push.badge is not None and parcel.push.binding_sid is not None
         ]
         if told:
-            await sql.set_badges(tx, told)
+            await sql.set_badges(tx, sorted(told))  # in an order, so that two nodes never wait for each other
         return parcels
 
     async def _badges(self, tx: Transaction, notice: Notice, candidates: list[Candidate]) -> dict[int, int]:
@@ -260,6 +269,11 @@ class Spreader:
             date_created=moment,
             date_updated=moment,
         )
+
+
+def is_claimed(push: Push) -> bool:
+    """Whether it is this process's to send."""
+    return push.state == WAITING and push.due > push.date_created
 
 
 def grouped(rows: Iterable[Sequence[Any]]) -> Iterator[Candidate]:
