@@ -15,11 +15,10 @@ import msgspec
 from hubbub.chat import Chat
 from hubbub.delivery.push import sql
 from hubbub.delivery.push.line import DEPTH, ROOM, Line
-from hubbub.delivery.push.model import DEAD, DELIVERED, REFUSED, RETRYING, Parcel
+from hubbub.delivery.push.model import DELIVERED, Parcel
 from hubbub.delivery.push.services import open_service
 from hubbub.delivery.push.share import Share
-from hubbub.delivery.push.verdict import Meaning, PushService, Verdict
-from hubbub.delivery.schedule import gap
+from hubbub.delivery.push.verdict import Meaning, PushService, Verdict, settle
 from hubbub.errors import ChatError
 from hubbub.metrics import Metrics
 from hubbub.resources.bindings.actions import forget_device
@@ -53,6 +52,7 @@ class Pusher:
         self._held = 0
         self._ends: Batch[Parcel, None] = Batch(self._write)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_ending = False
 
     def _elsewhere(self) -> float:
         return sum(line.service.busy_seconds for line in self._lines.values())
@@ -80,6 +80,9 @@ class Pusher:
         self._held += len(parcels)
         line.queue.extend(parcels)
         line.used = self._clock()
+        self._wake(line)
+
+    def _wake(self, line: Line) -> None:
         if line.queue and not line.is_pumping:
             line.is_pumping = True
             self._start(self.share.metered(self._pump(line)))
@@ -93,8 +96,11 @@ class Pusher:
         oldest = min((since for _, since in found), default=moment)
         self._metrics.push_oldest_waiting.set((moment - oldest) / 1000)
         self._tell_stopped(await sql.stopped_credentials(self._chat.database))
+        for line in self._lines.values():
+            self._wake(line)  # where the database was away
         for credential, _ in found:
             line = self._line(credential)
+            line.used = moment
             if moment < line.rests_until or (line.is_stopped and moment < credential.push_due):
                 continue
             if line.is_stopped and not line.held:  # one push tells whether the credential is good again
@@ -108,7 +114,7 @@ class Pusher:
         async with self._chat.database.transaction() as tx:
             parcels = await sql.take_pushes(tx, line.credential.sid, moment, moment + self._lease, most)
         line.behind = len(parcels) == most
-        self._hold(line, parcels)
+        self._hold(line, [parcel for parcel in parcels if parcel.push.sid not in line.flying])
 
     def _line(self, credential: Credential) -> Line:
         """That of the credential as it is now."""
@@ -147,7 +153,7 @@ class Pusher:
 
     async def _pump(self, line: Line) -> None:
         try:
-            while line.queue:
+            while line.queue and not self._is_ending:
                 if self._clock() < line.rests_until or (line.is_stopped and self._clock() < line.credential.push_due):
                     await self._put_off(line)
                     break
@@ -178,9 +184,12 @@ class Pusher:
 
     async def _push(self, line: Line, parcel: Parcel) -> None:
         try:
+            service = line.service
             verdict = await self._verdict(line, parcel)
             if verdict is not None:
-                await self._settle(line, parcel, verdict)
+                await self._settle(parcel, verdict)
+                if service is line.service:  # what is said of old keys does not count for new ones
+                    await self._judge(line, verdict)
                 await self._end(parcel)
         except (ChatError, Contention) as error:
             log.warning("a push waits for the database: %s", error)
@@ -204,36 +213,27 @@ class Pusher:
         push.attempts += 1
         return await line.service.send(parcel)
 
-    async def _settle(self, line: Line, parcel: Parcel, verdict: Verdict) -> None:
-        """Write into the push what became of it, and see to what follows."""
-        push, meaning, moment = parcel.push, verdict.meaning, self._clock()
-        push.status, push.answer, push.reason, push.date_updated = (
-            verdict.status,
-            verdict.answer,
-            verdict.reason,
-            moment,
-        )
-        if meaning is Meaning.DELIVERED:
-            push.state = DELIVERED
-            line.reached()
-            if line.is_stopped:
-                await self._restart(line)
-        elif meaning is Meaning.GONE:
-            push.state = REFUSED
+    async def _settle(self, parcel: Parcel, verdict: Verdict) -> None:
+        """Write into the push what became of it, and forget a device that is gone."""
+        push, moment = parcel.push, self._clock()
+        settle(push, verdict, moment)
+        if verdict.meaning is Meaning.GONE:
             await forget_device(self._chat, parcel.notice.service, str(push.binding_sid), str(parcel.address))
-        elif meaning is Meaning.REFUSED:
-            push.state = REFUSED if verdict.status else DEAD
-        elif meaning is Meaning.BAD_CREDENTIAL:
-            push.state, push.due, push.attempts = RETRYING, moment, push.attempts - 1  # it is tried with a good one
-            await self._stop(line, verdict.reason or "", moment)
-        else:
-            push.due = moment + max(gap(push.attempts), verdict.retry_after)
-            push.state = RETRYING if push.due < push.expires else DEAD
-            if meaning is Meaning.UNREACHABLE or verdict.retry_after:
-                line.rest(moment, min(verdict.retry_after, LONGEST_ASKED_REST))
         self._metrics.pushes.labels(push.credential_sid or "", push.state).inc()
         if push.state == DELIVERED:
             self._metrics.push_seconds.observe((moment - parcel.notice.date_created) / 1000)
+
+    async def _judge(self, line: Line, verdict: Verdict) -> None:
+        """See to what the verdict says of the line's other pushes."""
+        moment = self._clock()
+        if verdict.meaning is Meaning.DELIVERED:
+            line.reached()
+            if line.is_stopped:
+                await self._restart(line)
+        elif verdict.meaning is Meaning.BAD_CREDENTIAL:
+            await self._stop(line, verdict.reason or "", moment)
+        elif verdict.meaning is Meaning.UNREACHABLE or verdict.retry_after:
+            line.rest(moment, min(verdict.retry_after, LONGEST_ASKED_REST))
 
     async def _stop(self, line: Line, reason: str, moment: int) -> None:
         """Nothing more is sent with the credential until it is changed, but for one push now and then."""
@@ -273,19 +273,18 @@ class Pusher:
 
     async def finish(self) -> None:
         """At the end: what is under way may arrive, the rest is free for the next start or another node."""
-        left = [parcel for line in self._lines.values() for parcel in line.queue]
-        for line in self._lines.values():
-            line.queue.clear()
-        for parcel in left:
-            parcel.push.due = self._clock()
-        with contextlib.suppress(ChatError, Contention):
-            await self._write(left)
+        self._is_ending = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        left = [parcel for line in self._lines.values() for parcel in line.queue]
+        for parcel in left:
+            parcel.push.due = self._clock()
+        with contextlib.suppress(ChatError, Contention):
+            await self._write(left)
         for line in self._lines.values():
             await line.service.close()
 

@@ -5,7 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from hubbub.delivery.push.model import Parcel
+from hubbub.delivery.push.model import DEAD, DELIVERED, REFUSED, RETRYING, Parcel, Push
+from hubbub.delivery.schedule import gap
+
+LONGEST_AWAY = 60_000  # ms
 
 
 class Meaning(Enum):
@@ -37,3 +40,23 @@ class PushService(Protocol):
 
     async def close(self) -> None:
         """Let go of its connections."""
+
+
+def settle(push: Push, verdict: Verdict, moment: int) -> None:
+    """Write into a push what has become of it, and when it is due again."""
+    push.status, push.answer, push.reason = verdict.status, verdict.answer, verdict.reason
+    push.date_updated = moment
+    if verdict.meaning is Meaning.DELIVERED:
+        push.state = DELIVERED
+    elif verdict.meaning is Meaning.GONE:
+        push.state = REFUSED
+    elif verdict.meaning is Meaning.REFUSED:
+        push.state = REFUSED if verdict.status else DEAD
+    elif verdict.meaning is Meaning.BAD_CREDENTIAL:
+        push.state, push.due, push.attempts = RETRYING, moment, push.attempts - 1  # it is tried with a good one
+    else:
+        growing = gap(push.attempts)
+        if verdict.meaning is Meaning.UNREACHABLE:  # it is for all that wait to wait longer each time, not for this one
+            growing = min(growing, LONGEST_AWAY)
+        push.due = moment + max(growing, verdict.retry_after)
+        push.state = RETRYING if push.due < push.expires else DEAD
