@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import databases, idle, profile, realtime, store, table, webhooks, wrk
+from bench import databases, idle, profile, pushes, realtime, store, table, webhooks, wrk
 from bench.figures import FIGURES, measure
 from bench.world import new_world
 
 NAMES = [figure.name for figure in FIGURES]
 WEBHOOKS = {"webhooks": "sqlite", "webhooks-postgres": "postgres"}
+PUSHES = {"pushes": "sqlite", "pushes-postgres": "postgres"}
 REALTIME = "realtime"
 STORES = {"store": "sqlite", "store-postgres": "postgres"}
 CORES = 2
@@ -34,6 +35,10 @@ def main() -> int:
     if hooked:
         rows = [row for engine in hooked for row in webhooks.rows(engine, seconds)]
         report("webhooks", rows, "without a webhook", write=options.write)
+    pushed = [engine for name, engine in PUSHES.items() if name in options.names]
+    if pushed:
+        rows = [row for engine in pushed for row in pushes.rows(engine, seconds)]
+        report("pushes", rows, "reference", write=options.write, method=pushes.METHOD)
     if REALTIME in options.names and (rows := list(realtime.rows(seconds))):
         report(REALTIME, rows, "reference", write=options.write, method=realtime.METHOD)
     for engine in [engine for name, engine in STORES.items() if name in options.names]:
@@ -44,7 +49,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    extra = ["idle", *WEBHOOKS, REALTIME, *STORES, "profile"]
+    extra = ["idle", *WEBHOOKS, *PUSHES, REALTIME, *STORES, "profile"]
     parser.add_argument("names", nargs="*", help=f"of {', '.join([*NAMES, *extra])}; else all but the last three")
     parser.add_argument("--quick", action="store_true", help="one second a run instead of four")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
@@ -54,7 +59,7 @@ def arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no figure {', '.join(sorted(unknown))}")
     if not options.names:
-        options.names = [*NAMES, "idle", *WEBHOOKS, REALTIME] + list(STORES) * ("BENCH_STORE" in os.environ)
+        options.names = [*NAMES, "idle", *WEBHOOKS, *PUSHES, REALTIME] + list(STORES) * ("BENCH_STORE" in os.environ)
     if options.write and set(options.names) & {*NAMES, "idle"} and not set(options.names) >= {*NAMES, "idle"}:
         parser.error("--write needs the whole table: name no single figure")
     return options
