@@ -218,7 +218,8 @@ class Pusher:
         push, moment = parcel.push, self._clock()
         settle(push, verdict, moment)
         if verdict.meaning is Meaning.GONE:
-            await forget_device(self._chat, parcel.notice.service, str(push.binding_sid), str(parcel.address))
+            service, address = parcel.notice.service, str(parcel.address)
+            await forget_device(self._chat, service, str(push.binding_sid), address, push.date_created)
         self._metrics.pushes.labels(push.credential_sid or "", push.state).inc()
         if push.state == DELIVERED:
             self._metrics.push_seconds.observe((moment - parcel.notice.date_created) / 1000)

@@ -90,15 +90,18 @@ async def register_binding(
 async def delete_binding(chat: Chat, binding: Binding) -> None:
     """Push to this device no more, until it registers again."""
     async with chat.transaction() as tx:
-        if not await sql.remove_binding(tx, binding.service, binding.sid, binding.address):
+        if not await sql.remove_binding(tx, binding):
             raise ERRORS.NOT_FOUND()
         await check_reach(tx, binding.service, binding.user)
 
 
-async def forget_device(chat: Chat, service: int, sid: str, address: str) -> None:
-    """The push service says that the device's token is worth nothing; one with a new token stays."""
+async def forget_device(chat: Chat, service: int, sid: str, address: str, moment: int) -> None:
+    """The push service says of a push of that moment that the device's token is worth nothing.
+
+    A device that has registered since stays, with a new token or the same.
+    """
     async with chat.transaction() as tx:
-        user = await sql.remove_binding(tx, service, sid, address)
+        user = await sql.remove_older_binding(tx, service, sid, address, moment)
         if user is not None:
             await check_reach(tx, service, user)
 

@@ -59,10 +59,20 @@ async def get_binding_of_device(
     return Binding(*row) if row else None
 
 
-async def remove_binding(tx: Transaction, service: int, sid: str, address: str) -> int | None:
-    """The key of its user; None when it was deleted before, or its device has another token now."""
+async def remove_binding(tx: Transaction, binding: Binding) -> bool:
+    """False when it was deleted before."""
+    sql = "DELETE FROM bindings WHERE service = $1 AND sid = $2 RETURNING sid"
+    return await tx.fetch_one(sql, binding.service, binding.sid) is not None
+
+
+async def remove_older_binding(tx: Transaction, service: int, sid: str, address: str, moment: int) -> int | None:
+    """The key of its user; None when it is gone, or its device has another token, or registered after the moment."""
     row = await tx.fetch_one(
-        'DELETE FROM bindings WHERE service = $1 AND sid = $2 AND address = $3 RETURNING "user"', service, sid, address
+        'DELETE FROM bindings WHERE service = $1 AND sid = $2 AND address = $3 AND date_updated <= $4 RETURNING "user"',
+        service,
+        sid,
+        address,
+        moment,
     )
     return row[0] if row else None
 
