@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from hubbub.delivery.push import sql
 from hubbub.delivery.push.model import DELIVERED, WAITING
+from hubbub.delivery.push.spread import NOTICES, Spreader
 from hubbub.delivery.push.verdict import Verdict
 from hubbub.errors import ERRORS
+from hubbub.sids import new_sid
 from tests.conftest import new_database
+from tests.push import stage
 from tests.push.desk import AWAY, BAD, HOUR, LEASE, TAKEN, Desk, opened
 
 MINUTE = 60_000
@@ -208,3 +212,23 @@ async def test_push_under_way_is_not_taken_again_by_the_same_process(desk: Desk)
 
     assert desk.sent == [sid]
     assert await desk.states() == {}
+
+
+async def test_end_frees_what_is_not_spread(desk: Desk) -> None:
+    """What is being spread is done, the rest is free at once and not when its time has run out."""
+    moment = desk.clock()
+    notices = [stage.parcel().notice for _ in range(NOTICES + 5)]
+    for notice in notices:
+        notice.sid, notice.after, notice.due, notice.text = new_sid("NO"), "", moment + LEASE, ""
+    async with desk.chat.transaction() as tx:
+        await sql.add_notices(tx, notices)
+    spreader = Spreader(desk.chat, desk.pusher, LEASE, HOUR)
+    spreader.take(notices)
+    running = asyncio.create_task(spreader.run())
+    await asyncio.sleep(0)
+
+    await spreader.finish(running)
+
+    assert await desk.chat.database.fetch_all("SELECT sid, due FROM notices ORDER BY sid") == [
+        (notice.sid, moment) for notice in notices[NOTICES:]
+    ]

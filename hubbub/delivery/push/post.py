@@ -42,8 +42,7 @@ async def keep_pushing(chat: Chat, outbox: Outbox, metrics: Metrics, *, alone: b
             await asyncio.sleep(POLL_SECONDS)
     finally:
         outbox.spreader = None
-        spreading.cancel()
-        await asyncio.wait([spreading])
+        await spreader.finish(spreading)
         await pusher.finish()
 
 

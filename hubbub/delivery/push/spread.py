@@ -4,6 +4,7 @@ Members come in order of their SIDs, a chunk in each transaction, which also wri
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -41,6 +42,7 @@ MOST_NOTICES = 2_000  # held in memory; the others are found in the table
 NOTICES = 20  # in one transaction
 MEMBERS = 100  # of a notice in one transaction
 RETRY_SECONDS = 1.0
+FINISH_SECONDS = 2.0
 FIRST_LOOK = 60_000  # ms until it is seen whether all pushes of a notice have ended
 PLATFORM = {"apn": "apn", "fcm": "fcm", "gcm": "fcm"}
 
@@ -88,6 +90,7 @@ class Spreader:
         self._expiry = expiry
         self._notices: list[Notice] = []
         self._any = asyncio.Event()
+        self._is_ending = False
 
     # What a transaction asks and tells.
 
@@ -112,11 +115,12 @@ class Spreader:
             self.take(sorted(found, key=lambda notice: notice.sid))
 
     async def run(self) -> None:
-        """Spread until cancelled. What fails is found in the table when its time has run out."""
-        while True:
+        """Spread until `finish`. What fails is found in the table when its time has run out."""
+        while not self._is_ending:
             if not self._notices:
                 self._any.clear()
                 await self._any.wait()
+                continue
             batch, self._notices = self._notices[:NOTICES], self._notices[NOTICES:]
             try:
                 await self._pusher.share.metered(self._spread(batch))
@@ -127,6 +131,17 @@ class Spreader:
             except Exception:  # what nobody thought of must not end the pushing for good
                 log.exception("notices could not be spread and will be tried again")
             await self._pusher.share.give_way()
+
+    async def finish(self, running: asyncio.Task[None]) -> None:
+        """At the end of `run`: what is begun is done, the rest is free for the next start or another node."""
+        self._is_ending = True
+        self._any.set()
+        await asyncio.wait([running], timeout=FINISH_SECONDS)
+        running.cancel()
+        await asyncio.wait([running])
+        with contextlib.suppress(ChatError, Contention):
+            async with self._database.transaction() as tx:
+                await sql.free_notices(tx, self._notices, self._clock())
 
     async def _spread(self, batch: list[Notice]) -> None:
         async with self._database.transaction() as tx:

@@ -93,6 +93,12 @@ async def remove_notice(tx: Transaction, notice: Notice) -> bool:
     return await tx.fetch_one(sql, notice.sid, notice.after) is not None
 
 
+async def free_notices(tx: Transaction, notices: list[Notice], moment: int) -> None:
+    """They are whoever's that comes next, from where they are spread to."""
+    sql = 'UPDATE notices SET due = $3 WHERE sid = $1 AND "after" = $2'
+    await tx.execute_many(sql, [(notice.sid, notice.after, moment) for notice in notices])
+
+
 async def members_after(reader: Reader, notice: Notice, most: int) -> list[Row]:
     """The next members who were in the channel at the event: SID, user, identity, level, each with each binding."""
     return await reader.fetch_all(MEMBERS, notice.channel, notice.after, notice.revision, most, notice.service)
