@@ -23,26 +23,29 @@ class Share:
         """`elsewhere` are the seconds that were spent for this work outside what is run through `metered`."""
         self._elsewhere = elsewhere
         self._spent = 0.0
+        self._worked = 0.0  # of that, the processor's time: less where other programs want it, too
         self._contended = False
         self._begin()
 
     def _begin(self) -> None:
         self._since = time.monotonic()
-        self._cpu = time.thread_time()
-        self._own = self._spent + self._elsewhere()
+        self._others = time.thread_time() - self._worked
+        self._outside = self._elsewhere()
+        self._own = self._spent + self._outside
 
     @types.coroutine
     def metered(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         """Run a coroutine and count what its steps take."""
         error: BaseException | None = None
         while True:
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.thread_time()
             try:
                 waits_for = work.send(None) if error is None else work.throw(error)
             except StopIteration as end:
                 result: T = end.value
                 return result
             finally:
+                self._worked += time.thread_time() - worked
                 self._spent += time.perf_counter() - begun
             error = None
             try:
@@ -54,9 +57,10 @@ class Share:
         """Let others run; wait for the next window where this work has had its share of one that others want, too."""
         moment = time.monotonic()
         elapsed = moment - self._since
-        own = self._spent + self._elsewhere() - self._own
+        outside = self._elsewhere()
+        own = self._spent + outside - self._own
         if elapsed >= WINDOW:
-            others = time.thread_time() - self._cpu - own
+            others = time.thread_time() - self._worked - self._others - (outside - self._outside)
             self._contended = others > OTHERS * elapsed
             late = own - SHARE * elapsed if self._contended else 0.0
             self._begin()
