@@ -8,7 +8,8 @@ import pytest
 from tests.conftest import new_database
 from tests.delivery.conftest import BOTH, STANDARD
 from tests.push.tls import Authority
-from tests.push.world import Town, World, making
+from tests.push.town import Town
+from tests.push.world import World, making
 
 LoopFactories = Mapping[str, Callable[[], object]]
 

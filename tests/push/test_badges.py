@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.steps import Json, at, create_message, delete, update
-from tests.push.world import Town, World
+from tests.push.town import Town
+from tests.push.world import World
 
 
 @pytest.fixture

@@ -9,16 +9,8 @@ from tests.api.steps import Json, create_invite, create_member, create_message, 
 from tests.delivery.receiver import OK, Receiver, Reply, changing, receiving
 from tests.delivery.steps import listen, send
 from tests.push import keys
-from tests.push.world import (
-    APPLE,
-    CONVERSATIONS_TYPES,
-    GOOGLE,
-    PROJECT,
-    SANDBOX,
-    Town,
-    create_credential,
-    secrets_of,
-)
+from tests.push.arrivals import APPLE, GOOGLE, SANDBOX
+from tests.push.town import CONVERSATIONS_TYPES, PROJECT, Town, create_credential, secrets_of
 
 DAY = 24 * 3600  # seconds, for which a push is worth something
 

@@ -5,7 +5,8 @@ import pytest
 from tests.api.steps import Json, create_message, update
 from tests.push.peer import Reply
 from tests.push.stage import fcm_error, said
-from tests.push.world import Phone, Town, World
+from tests.push.town import Phone, Town
+from tests.push.world import World
 
 UNREGISTERED = said(410, reason="Unregistered", timestamp=1700000000000)
 GONE = {
@@ -106,9 +107,11 @@ def test_device_that_is_only_disliked_keeps_its_binding(town: Town, channel: Jso
 
 
 @pytest.mark.parametrize("kind", ["apn", "fcm"])
-def test_device_that_registers_a_new_token_while_the_old_one_is_said_to_be_gone_stays(
-    town: Town, channel: Json, kind: str
+@pytest.mark.parametrize("same_token", [False, True])
+def test_device_that_registers_while_it_is_said_to_be_gone_stays(
+    town: Town, channel: Json, kind: str, same_token: bool
 ) -> None:
+    """What is said of a push that left before counts for the time before, whether its token is a new one or not."""
     town.notify(LogEnabled="true")
     bob = town.register("bob", kind)
     reply(bob, town, *GONE[kind][:1])
@@ -117,7 +120,7 @@ def test_device_that_registers_a_new_token_while_the_old_one_is_said_to_be_gone_
     try:
         create_message(town.client, channel, "one", From="alice")
         town.world.listener.wait_for(lambda: len(town.world.arrivals()) > sent)
-        again = town.register("bob", kind)
+        again = town.register("bob", kind, bob.address if same_token else None)
     finally:
         town.world.listener.release()
     town.settle()

@@ -6,7 +6,8 @@ import pytest
 
 from tests.api.steps import at, create_message, delete, eventually, update
 from tests.push.stage import said
-from tests.push.world import Town, World, create_credential, secrets_of
+from tests.push.town import Town, create_credential, secrets_of
+from tests.push.world import World
 
 LEGACY_KEY = "AAAAx-an-old-server-key"
 BAD_DEVICE = said(400, reason="BadDeviceToken")
