@@ -130,10 +130,9 @@ def test_large_channel_is_told_as_a_whole(town: Town, size: int) -> None:
 
 def test_who_is_added_invited_or_removed_is_told(town: Town) -> None:
     """And nobody else."""
-    town.enable()
-    bob, carol = town.register("bob"), town.register("carol", "fcm")
     channel = town.channel("alice", FriendlyName="General")
-    alice = town.register("alice")
+    town.enable()
+    alice, bob, carol = town.register("alice"), town.register("bob"), town.register("carol", "fcm")
 
     create_invite(town.client, channel, "bob")
     create_member(town.client, channel, "bob")
