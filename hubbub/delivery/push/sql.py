@@ -240,14 +240,15 @@ async def purge_notices(tx: Transaction, moment: int, most: int) -> int:
         )
     ]
     if due:
-        listed = placeholders(len(due), 2)
         await tx.fetch_all(
-            f"DELETE FROM notices WHERE sid IN ({listed}) AND $1 > 0 AND NOT EXISTS "
+            f"DELETE FROM notices WHERE sid IN ({placeholders(len(due))}) AND NOT EXISTS "
             "(SELECT 1 FROM pushes p WHERE p.notice = notices.sid) RETURNING sid",
-            moment,
             *due,
         )
         await tx.fetch_all(
-            f"UPDATE notices SET due = $1 + ($1 - date_created) WHERE sid IN ({listed}) RETURNING sid", moment, *due
+            "UPDATE notices SET due = $1 + ($1 - date_created) "
+            f"WHERE sid IN ({placeholders(len(due), 2)}) RETURNING sid",
+            moment,
+            *due,
         )
     return len(due)
