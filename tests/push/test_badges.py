@@ -1,7 +1,10 @@
 """The number on an app's icon: how many of the user's channels hold unread messages. Apple's devices only."""
 
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from tests.api.steps import Json, at, create_message, delete, update
@@ -34,6 +37,11 @@ def read(town: Town, channel: Json, index: int = 0) -> None:
     """By the back end."""
     mine = town.client.get(at(town.service, "Users", "bob", "Channels", channel)).json()
     update(town.client, mine, LastConsumedMessageIndex=str(index))
+
+
+def set_horizon(client: httpx.Client, channel: Json, identity: str, index: str) -> None:
+    """Of what the member has read; empty: nothing."""
+    update(client, client.get(at(channel, "Members", identity)).json(), LastConsumedMessageIndex=index)
 
 
 # With new messages.
@@ -146,8 +154,7 @@ def test_fallen_number_is_told_in_silence(town: Town) -> None:
 
 
 def read_by_member(town: Town, channel: Json) -> None:
-    member = town.client.get(at(channel, "Members", "bob")).json()
-    update(town.client, member, LastConsumedMessageIndex="0")
+    set_horizon(town.client, channel, "bob", "0")
 
 
 def read_by_app(town: Town, channel: Json) -> None:
@@ -211,7 +218,7 @@ def test_deleted_message_lowers_the_number_of_all_who_had_only_that_to_read(town
     channel = town.channel("bob", "carol", "dave")
     messages = [write(town, channel) for _ in range(2)]
     for identity, index in (("carol", "0"), ("dave", "1")):
-        update(town.client, town.client.get(at(channel, "Members", identity)).json(), LastConsumedMessageIndex=index)
+        set_horizon(town.client, channel, identity, index)
     town.settle()
 
     delete(town.client, messages[1])
@@ -232,9 +239,8 @@ def test_number_that_does_not_fall_is_not_told(town: Town) -> None:
     assert town.badges(bob) == told
 
     read(town, one, 0)
-    member = town.client.get(at(one, "Members", "bob")).json()
-    update(town.client, member, Attributes='{"a":1}')
-    update(town.client, member, LastConsumedMessageIndex="")
+    update(town.client, town.client.get(at(one, "Members", "bob")).json(), Attributes='{"a":1}')
+    set_horizon(town.client, one, "bob", "")
     read(town, two, 0)
     delete(town.client, two, "Members", "bob")
 
@@ -255,7 +261,7 @@ def test_number_that_rises_again_is_told_with_the_next_message_alone(town: Town)
     one, _ = unread(town, "one", "two")
     read(town, one)
 
-    update(town.client, town.client.get(at(one, "Members", "bob")).json(), LastConsumedMessageIndex="")
+    set_horizon(town.client, one, "bob", "")
     town.settle()
     assert town.badges(bob) == [1, 2, 1]
     unread(town, "three")
@@ -272,3 +278,35 @@ def test_number_falls_once_for_what_is_read_at_once(town: Town) -> None:
         read_by_app(town, channel)
 
     assert town.badges(bob) == [1, 0]
+
+
+def test_last_number_is_right_after_much_at_once(town: Town) -> None:
+    """Messages, readings and deletions by several back ends at a time, until all but one channel is read."""
+    people = ["bob", "carol", "dave"]
+    phones = [town.register(identity) for identity in people]
+    channels = [town.channel(*people) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda seed: live(town, channels, people, seed), range(4)))
+        write(town, town.channel(*people))
+        list(pool.map(lambda channel: read_all(town, channel, people), channels))
+
+    assert [town.badges(phone)[-1] for phone in phones] == [1, 1, 1]
+
+
+def live(town: Town, channels: list[Json], people: list[str], seed: int) -> None:
+    """Messages to channels, each read by somebody, and some deleted."""
+    choice = random.Random(seed).choice
+    with town.world.server.client() as client:
+        for _ in range(25):
+            channel = choice(channels)
+            message = create_message(client, channel, From="alice")
+            set_horizon(client, channel, choice(people), str(message["index"]))
+            if choice([True, False, False]):
+                delete(client, message)
+
+
+def read_all(town: Town, channel: Json, people: list[str]) -> None:
+    """To the end of the channel."""
+    with town.world.server.client() as client:
+        for identity in people:
+            set_horizon(client, channel, identity, "100")
