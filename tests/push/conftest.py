@@ -1,7 +1,6 @@
 """What the tests of push notifications share. Those of HTTP/2 run on both event loops."""
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -30,13 +29,6 @@ def world(
     """A server that pushes, shared by the tests of the session: make your own town, leave others alone."""
     directory = tmp_path_factory.mktemp(f"pushing-{engine}")
     with making(directory, new_database(engine, request, directory), authority) as made:
-        yield made
-
-
-@pytest.fixture
-def new_world(engine: str, request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Iterator[World]:
-    """A world of the test's own, whose server it may stop and kill."""
-    with making(tmp_path / "data", new_database(engine, request, tmp_path), authority) as made:
         yield made
 
 

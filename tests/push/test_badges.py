@@ -19,7 +19,7 @@ def town(world: World) -> Town:
 
 
 def unread(town: Town, *names: str) -> list[Json]:
-    """Channels of bob's with a message of alice's in each, of which bob's devices have heard."""
+    """Channels of bob's with a message of alice's in each."""
     channels = [town.channel("alice", "bob", FriendlyName=name) for name in names]
     for channel in channels:
         write(town, channel)
@@ -267,17 +267,6 @@ def test_number_that_rises_again_is_told_with_the_next_message_alone(town: Town)
     unread(town, "three")
 
     assert town.badges(bob) == [1, 2, 1, 3]
-
-
-def test_number_falls_once_for_what_is_read_at_once(town: Town) -> None:
-    """However often an app reports it."""
-    bob = town.register("bob")
-    [channel] = unread(town, "one")
-
-    for _ in range(3):
-        read_by_app(town, channel)
-
-    assert town.badges(bob) == [1, 0]
 
 
 def test_last_number_is_right_after_much_at_once(town: Town) -> None:
