@@ -150,6 +150,7 @@ def assert_all_arrive(
     for message, address, sid in came:
         sids[message, address].add(sid)
     assert {what: known for what, known in sids.items() if len(known) > 1} == {}
+    assert [address for address in street.addresses if address in server.log] == []
 
 
 def repeated(listener: Listener) -> int:
