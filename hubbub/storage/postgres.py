@@ -13,6 +13,7 @@ from hubbub.storage.database import PING, BadDatabase, Contention, Database, Row
 
 CACHED_STATEMENTS = 500
 SECONDS = 30
+IDLE_SECONDS = 15  # within a transaction: whoever is frozen for longer would keep all others from its rows
 
 AWAY = (
     OSError,
@@ -27,6 +28,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 # Two that did the same at once: whoever repeats it meets what the other has stored.
@@ -150,6 +152,19 @@ async def leave_as_it_is(connection: Any) -> None:
     """Between two uses of a connection: we set nothing on a session, so the usual round trip of resets can go."""
 
 
+def session() -> dict[str, str]:
+    """What each session is told. PostgreSQL ends one whose process is frozen, or whose host is gone without a word."""
+    return {
+        "application_name": "hubbub",
+        "synchronous_commit": "on",
+        "jit": "off",
+        "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+
+
 class Postgres:
     """The `Database` behind a postgresql:// URL."""
 
@@ -170,7 +185,7 @@ class Postgres:
                 command_timeout=SECONDS,
                 timeout=SECONDS,
                 reset=leave_as_it_is,
-                server_settings={"synchronous_commit": "on", "application_name": "hubbub", "jit": "off"},
+                server_settings=session(),
             )
         except (*AWAY, asyncpg.PostgresError, ValueError) as error:
             raise BadDatabase(
