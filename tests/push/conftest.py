@@ -1,4 +1,4 @@
-"""What the tests of push notifications share. Those of HTTP/2 run on both event loops."""
+"""What the tests of push notifications share. Those of HTTP/2 and of the share run on both event loops."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -14,7 +14,7 @@ LoopFactories = Mapping[str, Callable[[], object]]
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> LoopFactories:
-    return BOTH if item.path.name.startswith("test_http2") else STANDARD
+    return BOTH if item.path.name.startswith(("test_http2", "test_share")) else STANDARD
 
 
 @pytest.fixture(scope="session")

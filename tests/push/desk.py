@@ -21,6 +21,9 @@ from hubbub.resources.bindings import sql as bindings
 from hubbub.resources.bindings.model import Binding
 from hubbub.resources.credentials import actions
 from hubbub.resources.credentials.model import Credential
+from hubbub.resources.services.actions import create_service
+from hubbub.resources.users.actions import create_user
+from hubbub.resources.users.model import User
 from hubbub.settings import Settings
 from hubbub.sids import new_sid
 from tests.push import stage
@@ -62,6 +65,7 @@ class Desk:
     opened: list[Puppet] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pusher: Pusher = field(init=False)
+    user: User = field(init=False)  # whose all devices are
 
     def __post_init__(self) -> None:
         self.chat.clock = self.clock
@@ -102,7 +106,7 @@ class Desk:
             await sql.add_notices(tx, [notice])
             await sql.add_pushes(tx, [push for push, _ in pushes])
             for push, _ in pushes:
-                await bindings.put_binding(tx, device(push, self.clock()))
+                await bindings.put_binding(tx, device(push, self.user))
         return [push.sid for push, _ in pushes]
 
     def _push(self, credential: Credential, hours: int) -> tuple[Push, Notice]:
@@ -110,6 +114,7 @@ class Desk:
         parcel = stage.parcel(expires=moment + hours * HOUR)
         push, notice = parcel.push, parcel.notice
         notice.sid, notice.due, notice.date_created = new_sid("NO"), moment + HOUR, moment
+        notice.service = self.user.service
         push.sid, push.binding_sid, push.credential_sid = new_sid("RU"), new_sid("BS"), credential.sid
         push.due = push.date_created = push.date_updated = moment
         return push, notice
@@ -150,21 +155,21 @@ class Desk:
         return int(row[0]) - self.clock()
 
 
-def device(push: Push, moment: int) -> Binding:
-    """The device that the push is for."""
+def device(push: Push, user: User) -> Binding:
+    """The user's device that the push is for, registered when the push was made."""
     return Binding(
-        service=1,
+        service=user.service,
         sid=str(push.binding_sid),
-        user=1,
-        user_sid="US" + "0" * 32,
-        identity=push.identity,
+        user=user.key,
+        user_sid=user.sid,
+        identity=user.identity,
         endpoint=str(push.binding_sid),
         binding_type="apn",
         address=stage.DEVICE,
         credential_sid="",
         message_types="[]",
-        date_created=moment,
-        date_updated=moment,
+        date_created=push.date_created,
+        date_updated=push.date_created,
     )
 
 
@@ -174,6 +179,8 @@ async def opened(directory: Path, url: str, patch: pytest.MonkeyPatch) -> AsyncI
     patch.setattr(module, "RETIRING_SECONDS", 0)
     async with open_chat(Settings(data_dir=str(directory), database=url)) as chat:
         desk = Desk(chat, stage.Clock())
+        service = await create_service(chat, CALLER, "Service")
+        desk.user = await create_user(chat, CALLER, service, "bob", {}, webhook_enabled=False)
         patch.setattr(module, "open_service", desk.open_service)
         yield desk
         await desk.pusher.finish()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hubbub.delivery.push import sql
-from hubbub.delivery.push.model import DELIVERED, WAITING
+from hubbub.delivery.push.model import DELIVERED, REFUSED, WAITING
 from hubbub.delivery.push.spread import NOTICES, Spreader
-from hubbub.delivery.push.verdict import Verdict
+from hubbub.delivery.push.verdict import Meaning, Verdict
 from hubbub.errors import ERRORS
 from hubbub.sids import new_sid
 from tests.conftest import new_database
@@ -232,3 +232,14 @@ async def test_end_frees_what_is_not_spread(desk: Desk) -> None:
     assert await desk.chat.database.fetch_all("SELECT sid, due FROM notices ORDER BY sid") == [
         (notice.sid, moment) for notice in notices[NOTICES:]
     ]
+
+
+async def test_device_that_is_gone_is_forgotten(desk: Desk) -> None:
+    credential = await desk.credential()
+    [sid] = await desk.store(credential)
+    desk.answer = lambda _: Verdict(Meaning.GONE, 410, "Unregistered", "It is gone.")
+
+    await desk.look()
+
+    assert await desk.state(sid) == REFUSED
+    assert await desk.chat.database.fetch_all("SELECT sid FROM bindings") == []
