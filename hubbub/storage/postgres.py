@@ -158,6 +158,8 @@ def session() -> dict[str, str]:
         "application_name": "hubbub",
         "synchronous_commit": "on",
         "jit": "off",
+        # A queue was empty when its plans were made: it would be read from end to end for each row, however long.
+        "enable_seqscan": "off",
         "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",

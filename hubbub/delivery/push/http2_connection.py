@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import Any, ClassVar, cast
 
 from h2 import events
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
-        began = perf_counter()
+        began = thread_time()
         self._heard = True
         try:
             for frames, goaway in self._cutter.cut(data):
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             self.end(Unreachable(f"{self._where} does not keep to HTTP/2: {error}."))
         else:
             self._send()
-        self._owner.busy_seconds += perf_counter() - began
+        self._owner.busy_seconds += thread_time() - began
 
     def eof_received(self) -> None:
         self._leave()
@@ -215,9 +215,9 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             self._leave()
             return
-        began = perf_counter()
+        began = thread_time()
         self._send()
-        self._owner.busy_seconds += perf_counter() - began
+        self._owner.busy_seconds += thread_time() - began
 
     def _send(self) -> None:
         """All that there is room for: first what is left of bodies, then new requests."""

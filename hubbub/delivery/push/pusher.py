@@ -50,7 +50,7 @@ class Pusher:
         self._lines: dict[str, Line] = {}
         self.share = Share(self._elsewhere)
         self._held = 0
-        self._ends: Batch[Parcel, None] = Batch(self._write)
+        self._ends: Batch[Parcel, None] = Batch(lambda parcels: self.share.metered(self._write(parcels)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
 

@@ -73,7 +73,7 @@ def open_apns(
 
 
 def open_fcm(secrets: dict[str, str], settings: Settings, clock: Callable[[], int]) -> PushService:
-    account = read_fcm(secrets)
+    account = read_fcm(secrets, is_known=True)
     if isinstance(account, LegacyKey):
         return Legacy()
     tls = trust(settings.push_ca_file)

@@ -40,7 +40,8 @@ log = logging.getLogger("hubbub.push")
 
 MOST_NOTICES = 2_000  # held in memory; the others are found in the table
 NOTICES = 20  # in one transaction
-MEMBERS = 100  # of a notice in one transaction
+MEMBERS = 50  # of a notice in one transaction
+PUSHES = 100  # in one transaction, about: SQLite has one at a time, and messages wait for its end
 RETRY_SECONDS = 1.0
 FINISH_SECONDS = 2.0
 FIRST_LOOK = 60_000  # ms until it is seen whether all pushes of a notice have ended
@@ -144,12 +145,18 @@ class Spreader:
                 await sql.free_notices(tx, self._notices, self._clock())
 
     async def _spread(self, batch: list[Notice]) -> None:
+        tried, steps, made = 0, list[Step](), 0
         async with self._database.transaction() as tx:
-            steps = [step for notice in batch if (step := await self._step(tx, notice)) is not None]
+            while tried < len(batch) and made < PUSHES:
+                step = await self._step(tx, batch[tried])
+                tried += 1
+                if step is not None:
+                    steps.append(step)
+                    made += len(step.parcels)
         for step in steps:
             step.notice.after = step.after
         self._pusher.take([parcel for step in steps for parcel in step.parcels if is_claimed(parcel.push)])
-        self._notices = [step.notice for step in steps if step.after is not None] + self._notices
+        self._notices = [step.notice for step in steps if step.after is not None] + batch[tried:] + self._notices
 
     async def _step(self, tx: Transaction, notice: Notice) -> Step | None:
         """Spread a notice over its next members; None when it is gone, or another process has gone on with it."""
