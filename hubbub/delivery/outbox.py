@@ -59,8 +59,8 @@ class Dispatcher(Protocol):
 class Spreader(Protocol):
     """What spreads the notices of this process over the devices."""
 
-    def admit(self, count: int) -> int | None:
-        """Until when the next so many notices are this process's; None when it has no room for them."""
+    def admit(self, service: int) -> int | None:
+        """Until when the next notice of the service is this process's; None when there is no room for it."""
 
     def take(self, notices: list[Notice]) -> None:
         """They are on disk, and were admitted."""
@@ -107,7 +107,7 @@ class Outbox:
     async def _notice(
         self, tx: Transaction, pushed: list[Emitted], found: dict[int, Service | None]
     ) -> tuple[Spreader | None, list[Notice]]:
-        """Notices, and who takes them: nobody where this process has no room for them, or is none that spreads."""
+        """Who spreads in this process, and what it has room for: nobody where there is none of either."""
         moment = self._clock()
         notices = [
             notice
@@ -117,13 +117,15 @@ class Outbox:
         ]
         if not notices:
             return None, []
-        spreader = self.spreader
-        until = spreader.admit(len(notices)) if spreader else None
-        if until is not None:
+        spreader, mine = self.spreader, []
+        if spreader is not None:
             for notice in notices:
-                notice.due = until
+                until = spreader.admit(notice.service)
+                if until is not None:
+                    notice.due = until
+                    mine.append(notice)
         await pushes.add_notices(tx, notices)
-        return (None, []) if until is None else (spreader, notices)
+        return (spreader, mine) if mine else (None, [])
 
     async def _deliver(self, tx: Transaction, asked: list[Emitted], found: dict[int, Service | None]) -> Receipt | None:
         deliveries = await self._deliveries(tx, asked, found)

@@ -8,7 +8,8 @@ import pytest
 
 from hubbub.delivery.push import sql
 from hubbub.delivery.push.model import DELIVERED, REFUSED, WAITING
-from hubbub.delivery.push.spread import NOTICES, Spreader
+from hubbub.delivery.push.piles import TURN
+from hubbub.delivery.push.spread import Spreader
 from hubbub.delivery.push.verdict import Meaning, Verdict
 from hubbub.errors import ERRORS
 from hubbub.sids import new_sid
@@ -217,7 +218,7 @@ async def test_push_under_way_is_not_taken_again_by_the_same_process(desk: Desk)
 async def test_end_frees_what_is_not_spread(desk: Desk) -> None:
     """What is being spread is done, the rest is free at once and not when its time has run out."""
     moment = desk.clock()
-    notices = [stage.parcel().notice for _ in range(NOTICES + 5)]
+    notices = [stage.parcel().notice for _ in range(TURN + 5)]
     for notice in notices:
         notice.sid, notice.after, notice.due, notice.text = new_sid("NO"), "", moment + LEASE, ""
     async with desk.chat.transaction() as tx:
@@ -230,7 +231,7 @@ async def test_end_frees_what_is_not_spread(desk: Desk) -> None:
     await spreader.finish(running)
 
     assert await desk.chat.database.fetch_all("SELECT sid, due FROM notices ORDER BY sid") == [
-        (notice.sid, moment) for notice in notices[NOTICES:]
+        (notice.sid, moment) for notice in notices[TURN:]
     ]
 
 

@@ -6,13 +6,14 @@ Members come in order of their SIDs, a chunk in each transaction, which also wri
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from hubbub.chat import Chat
 from hubbub.delivery.push import sql
+from hubbub.delivery.push.audience import Candidate, credential_for, grouped, why_not
 from hubbub.delivery.push.model import (
     BADGE,
     DEAD,
@@ -23,13 +24,13 @@ from hubbub.delivery.push.model import (
     Parcel,
     Push,
 )
+from hubbub.delivery.push.piles import MOST_OF_SERVICE, Piles
 from hubbub.delivery.push.share import Share
 from hubbub.delivery.push.templates import text_of, title_of
 from hubbub.errors import ChatError
 from hubbub.resources.bindings.model import Binding
 from hubbub.resources.channels import sql as channels
 from hubbub.resources.credentials.model import Credential
-from hubbub.resources.members.model import MUTED
 from hubbub.resources.services import sql as services
 from hubbub.resources.services.model import notifications
 from hubbub.resources.users import sql as users
@@ -38,14 +39,11 @@ from hubbub.storage.database import Contention, Transaction
 
 log = logging.getLogger("hubbub.push")
 
-MOST_NOTICES = 2_000  # held in memory; the others are found in the table
-NOTICES = 20  # in one transaction
 MEMBERS = 50  # of a notice in one transaction
 PUSHES = 100  # in one transaction, about: SQLite has one at a time, and messages wait for its end
 RETRY_SECONDS = 1.0
 FINISH_SECONDS = 2.0
 FIRST_LOOK = 60_000  # ms until it is seen whether all pushes of a notice have ended
-PLATFORM = {"apn": "apn", "fcm": "fcm", "gcm": "fcm"}
 
 decode_types = msgspec.json.Decoder(list[str]).decode
 
@@ -60,15 +58,6 @@ class Pusher(Protocol):
 
     def take(self, parcels: list[Parcel]) -> None:
         """They are on disk, and were admitted."""
-
-
-class Candidate(NamedTuple):
-    """A user who might expect a push, and what the reference says of it."""
-
-    user: int
-    identity: str
-    notification_level: str
-    bindings: list[Binding]
 
 
 class Step(NamedTuple):
@@ -89,45 +78,46 @@ class Spreader:
         self._pusher = pusher
         self._lease = lease
         self._expiry = expiry
-        self._notices: list[Notice] = []
+        self._piles = Piles()
         self._any = asyncio.Event()
         self._is_ending = False
 
     # What a transaction asks and tells.
 
-    def admit(self, count: int) -> int | None:
-        """Until when the next so many notices are this process's; None when it has no room for them."""
-        return self._clock() + self._lease if len(self._notices) + count <= MOST_NOTICES else None
+    def admit(self, service: int) -> int | None:
+        """Until when the next notice of the service is this process's; None when there is no room for it."""
+        return self._clock() + self._lease if self._piles.room(service) > 0 else None
 
     def take(self, notices: list[Notice]) -> None:
         """They are on disk, and were admitted."""
-        self._notices += notices
+        self._piles.add(notices)
         self._any.set()
 
     # Work.
 
     async def look(self) -> None:
         """Take notices from the table that nobody spreads."""
-        room = MOST_NOTICES // 2 - len(self._notices)
-        if room > 0:
-            moment = self._clock()
-            async with self._database.transaction() as tx:
-                found = await sql.take_notices(tx, moment, moment + self._lease, room)
-            self.take(sorted(found, key=lambda notice: notice.sid))
+        moment = self._clock()
+        for service in await sql.services_with_notices(self._database, moment):
+            room = self._piles.room(service) - MOST_OF_SERVICE // 2
+            if room > 0:
+                async with self._database.transaction() as tx:
+                    found = await sql.take_notices(tx, service, moment, moment + self._lease, room)
+                self.take(sorted(found, key=lambda notice: notice.sid))
 
     async def run(self) -> None:
         """Spread until `finish`. What fails is found in the table when its time has run out."""
         while not self._is_ending:
-            if not self._notices:
+            batch = self._piles.next()
+            if not batch:
                 self._any.clear()
                 await self._any.wait()
                 continue
-            batch, self._notices = self._notices[:NOTICES], self._notices[NOTICES:]
             try:
                 await self._pusher.share.metered(self._spread(batch))
             except (ChatError, Contention) as error:
                 log.warning("pushes wait for the database: %s", error)
-                self._notices = batch + self._notices
+                self._piles.put_back(batch)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:  # what nobody thought of must not end the pushing for good
                 log.exception("notices could not be spread and will be tried again")
@@ -142,7 +132,7 @@ class Spreader:
         await asyncio.wait([running])
         with contextlib.suppress(ChatError, Contention):
             async with self._database.transaction() as tx:
-                await sql.free_notices(tx, self._notices, self._clock())
+                await sql.free_notices(tx, self._piles.all(), self._clock())
 
     async def _spread(self, batch: list[Notice]) -> None:
         tried, steps, made = 0, list[Step](), 0
@@ -156,7 +146,7 @@ class Spreader:
         for step in steps:
             step.notice.after = step.after
         self._pusher.take([parcel for step in steps for parcel in step.parcels if is_claimed(parcel.push)])
-        self._notices = [step.notice for step in steps if step.after is not None] + batch[tried:] + self._notices
+        self._piles.put_back([step.notice for step in steps if step.after is not None] + batch[tried:])
 
     async def _step(self, tx: Transaction, notice: Notice) -> Step | None:
         """Spread a notice over its next members; None when it is gone, or another process has gone on with it."""
@@ -296,47 +286,3 @@ class Spreader:
 def is_claimed(push: Push) -> bool:
     """Whether it is this process's to send."""
     return push.state == WAITING and push.due > push.date_created
-
-
-def grouped(rows: Iterable[Sequence[Any]]) -> Iterator[Candidate]:
-    """One for each user, whose rows follow each other."""
-    candidate: Candidate | None = None
-    for _, user, identity, notification_level, *device in rows:
-        if candidate is None or candidate.user != user:
-            if candidate is not None:
-                yield candidate
-            candidate = Candidate(user, identity, notification_level, [])
-        if device[0] is not None:
-            candidate.bindings.append(Binding(*device))
-    if candidate is not None:
-        yield candidate
-
-
-def why_not(notice: Notice, candidate: Candidate) -> str | None:
-    """Why the user gets no push of the event."""
-    if candidate.identity == notice.author:
-        return "It is the user's own doing." if notice.kind != NEW_MESSAGE else "The user is the author."
-    if notice.kind == NEW_MESSAGE and candidate.notification_level == MUTED:
-        return "The user has muted the channel."
-    if not candidate.bindings:
-        return "The user has no device that is registered for pushes."
-    return None
-
-
-def credential_for(binding: Binding, credentials: list[Credential]) -> Credential | str:
-    """What the device is pushed to with: what it registered with, else one of its type; or why nothing will do.
-
-    Of several the newest that its push service takes. A device that registered for Google's old service is reached
-    through the new one: both take the same tokens.
-    """
-    if binding.credential_sid:
-        found = next((each for each in credentials if each.sid == binding.credential_sid), None)
-        if found is None:
-            return f"The credential {binding.credential_sid} was deleted."
-        if PLATFORM[found.type] != PLATFORM[binding.binding_type]:
-            return f"The credential {found.sid} is for {found.type}, the device for {binding.binding_type}."
-        return found
-    fitting = [each for each in credentials if PLATFORM[each.type] == PLATFORM[binding.binding_type]]
-    if not fitting:
-        return f"There is no credential for {binding.binding_type}."
-    return min(fitting, key=lambda each: (each.push_error is not None, each.type != binding.binding_type))

@@ -15,8 +15,18 @@ DEVICE = columns(Binding, "b")
 # A notice whose claim has run out belongs to whoever writes the next `due` into it.
 TAKE_NOTICES = f"""
     UPDATE notices SET due = $1 WHERE sid IN (
-        SELECT sid FROM notices WHERE "after" IS NOT NULL AND due <= $2 ORDER BY due LIMIT $3)
-    AND "after" IS NOT NULL AND due <= $2 RETURNING {columns(Notice)}"""
+        SELECT sid FROM notices WHERE "after" IS NOT NULL AND service = $2 AND due <= $3 ORDER BY due LIMIT $4)
+    AND "after" IS NOT NULL AND due <= $3 RETURNING {columns(Notice)}"""
+
+# One service after another, each found in the index by what follows the one before.
+SERVICES = """
+    WITH RECURSIVE asking(service) AS (
+        SELECT min(service) FROM notices WHERE "after" IS NOT NULL
+        UNION ALL
+        SELECT (SELECT min(n.service) FROM notices n WHERE n."after" IS NOT NULL AND n.service > asking.service)
+        FROM asking WHERE asking.service IS NOT NULL)
+    SELECT service FROM asking WHERE service IS NOT NULL AND EXISTS (
+        SELECT 1 FROM notices n WHERE n."after" IS NOT NULL AND n.service = asking.service AND n.due <= $1)"""
 
 SPREAD = """
     UPDATE notices SET "after" = $3, due = $4, channel_title = $5, text = $6, sound = $7
@@ -74,9 +84,14 @@ async def add_notices(tx: Transaction, notices: list[Notice]) -> None:
     await tx.execute_many(insert("notices", Notice), [stored(notice) for notice in notices])
 
 
-async def take_notices(tx: Transaction, moment: int, until: int, most: int) -> list[Notice]:
-    """Notices that nobody spreads, for this process until then."""
-    return [Notice(*row) for row in await tx.fetch_all(TAKE_NOTICES, until, moment, most)]
+async def services_with_notices(reader: Reader, moment: int) -> list[int]:
+    """The keys of services that have notices which nobody spreads."""
+    return [row[0] for row in await reader.fetch_all(SERVICES, moment)]
+
+
+async def take_notices(tx: Transaction, service: int, moment: int, until: int, most: int) -> list[Notice]:
+    """Notices of the service that nobody spreads, for this process until then."""
+    return [Notice(*row) for row in await tx.fetch_all(TAKE_NOTICES, until, service, moment, most)]
 
 
 async def spread(tx: Transaction, notice: Notice, after: str | None, due: int) -> bool:

@@ -25,7 +25,7 @@ CREATE TABLE notices (
     due BIGINT NOT NULL, -- when it is to be looked at next: to be spread, or to be removed
     date_created BIGINT NOT NULL
 );
-CREATE INDEX notices_to_spread ON notices (due) WHERE "after" IS NOT NULL;
+CREATE INDEX notices_to_spread ON notices (service, due) WHERE "after" IS NOT NULL;
 CREATE INDEX notices_spread ON notices (due) WHERE "after" IS NULL;
 
 CREATE TABLE pushes (
