@@ -69,6 +69,10 @@ class Dispatcher:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
         return self._holding.admit(lane)
 
+    def follows(self, delivery: Delivery) -> bool:
+        """Whether it comes next in its lane after what this process has reserved: the lane need not be looked at."""
+        return self._node.is_alive and self._holding.follows(delivery)
+
     def reserve(self, deliveries: list[Delivery]) -> None:
         """A transaction is storing these for this node: what comes behind them in their lanes waits."""
         for delivery in deliveries:

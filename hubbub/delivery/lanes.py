@@ -96,6 +96,7 @@ class Holding:
         self.lanes: dict[str, Lane] = {}
         self.count = 0
         self._hooks: dict[str, Hook] = {}
+        self._reserved: dict[str, int] = {}  # by lane: see `follows`
         self._start = start
 
     @property
@@ -111,9 +112,18 @@ class Holding:
             and (lane is None or not (lane.behind or len(lane.waiting) >= LANE_DEPTH))
             and (hook is None or not hook.failing)
         )
-        if lane is not None and not admitted:
-            lane.behind = True
+        if not admitted:
+            self._reserved.pop(name, None)
+            if lane is not None:
+                lane.behind = True
         return admitted
+
+    def follows(self, delivery: Delivery) -> bool:
+        """Whether nothing has happened to its channel or user since this process reserved a place in its lane.
+
+        Each event takes the next revision, so nobody else can have put anything into the lane since.
+        """
+        return self._reserved.get(delivery.lane) == delivery.revision - 1
 
     def reserve(self, delivery: Delivery) -> None:
         """The place of a delivery that a transaction is storing; those behind it wait until its fate is known.
@@ -125,6 +135,9 @@ class Holding:
         lane.unstored.add(delivery.sid)
         lane.add(delivery)
         self.count += 1
+        if len(self._reserved) >= MOST_HELD:
+            self._reserved.clear()
+        self._reserved[delivery.lane] = delivery.revision
 
     def confirm(self, delivery: Delivery) -> None:
         """It is on disk."""
@@ -135,6 +148,7 @@ class Holding:
 
     def release(self, delivery: Delivery) -> None:
         """It will not be stored."""
+        self._reserved.pop(delivery.lane, None)
         lane = self.lanes.get(delivery.lane)
         if lane is not None and delivery.sid in lane.unstored:
             lane.unstored.discard(delivery.sid)
@@ -177,6 +191,7 @@ class Holding:
     def clear(self) -> None:
         """Forget everything but how the hooks are doing."""
         self.lanes.clear()
+        self._reserved.clear()
         self.count = 0
         for hook in self._hooks.values():
             hook.busy = 0

@@ -43,6 +43,9 @@ class Dispatcher(Protocol):
     def admit(self, lane: str) -> bool:
         """Whether a delivery of the lane may be held in memory; if not, it is found in the table later."""
 
+    def follows(self, delivery: Delivery) -> bool:
+        """Whether it comes next in its lane after what this process has reserved: the lane need not be looked at."""
+
     def reserve(self, deliveries: list[Delivery]) -> None:
         """A transaction is storing these for this node; the order of these calls is that of their sending."""
 
@@ -196,7 +199,8 @@ class Outbox:
         if not mine:
             return []
         node = dispatcher.node
-        others = await sql.lanes_of_others(tx, node, list({each.lane for each in mine}))
+        asked = lanes_to_look_at(mine, dispatcher)
+        others = await sql.lanes_of_others(tx, node, asked) if asked else set()
         if self.dispatcher is not dispatcher or dispatcher.node != node:  # it gives up its name
             return []
         claimed = [each for each in mine if each.lane not in others]
@@ -218,6 +222,14 @@ class Outbox:
         if queued.receipt is not None:
             queued.receipt.dispatcher.ledger.failed(queued.receipt.entries)
             queued.receipt.dispatcher.doubt()
+
+
+def lanes_to_look_at(deliveries: list[Delivery], dispatcher: Dispatcher) -> list[str]:
+    """The lanes in which there may be something of others: those whose first does not follow what was reserved."""
+    first: dict[str, Delivery] = {}
+    for delivery in deliveries:
+        first.setdefault(delivery.lane, delivery)
+    return [lane for lane, delivery in first.items() if not dispatcher.follows(delivery)]
 
 
 def is_asked(each: Emitted) -> bool:

@@ -16,7 +16,7 @@ from hubbub.delivery.model import DELIVERED, WAITING, Delivery
 from hubbub.delivery.outbox import Queued, Receipt
 from hubbub.delivery.outcome import Unreachable
 from hubbub.settings import Settings
-from hubbub.storage.database import Database
+from hubbub.storage.database import Database, Transaction
 from hubbub.storage.migrate import migrate
 from hubbub.storage.sqlite import SQLite
 from tests.delivery.world import FINE, LANE, LANES, LEASE, NEVER, NODES, World, a_delivery
@@ -263,6 +263,34 @@ async def test_event_whose_commit_is_told_of_late_is_not_overtaken(database: Dat
     await world.quiet()
 
     assert world.sent == ([first.sid, second.sid] if is_stored else [second.sid])
+
+
+async def test_lane_is_looked_at_only_where_others_may_be_in_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events that follow each other in one process leave no room for another's between them."""
+    looked: list[str] = []
+    really = sql.lanes_of_others
+
+    async def look(tx: Transaction, node: int, lanes: list[str]) -> set[str]:
+        looked.extend(lanes)
+        return await really(tx, node, lanes)
+
+    monkeypatch.setattr(sql, "lanes_of_others", look)
+    world = World(database)
+    await world.poll(0)
+    await world.poll(1)
+
+    for node, looks in ((0, 1), (0, 1), (0, 1), (1, 2), (0, 3), (1, 4), (1, 5)):
+        await world.event(node, 0)
+        assert len(looked) == looks
+    await world.finish()
+
+    world.assert_in_order()
+    assert world.faults == []
+    await world.event(0, 0)
+    await world.event(0, 0)
+    assert len(looked) == 6
 
 
 NODE = st.integers(0, NODES - 1)
