@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -25,6 +26,8 @@ from hubbub.sids import new_sid
 from hubbub.storage.database import Transaction
 
 log = logging.getLogger("hubbub.delivery")
+
+decode = lru_cache(maxsize=4096)(msgspec.json.decode)  # of filters and configurations, which nobody changes
 
 HOUR = 3_600_000
 MESSAGES = {MESSAGE_SENT.webhook_after, MEDIA_MESSAGE_SENT.webhook_after}
@@ -257,12 +260,12 @@ def targets_of(
 ) -> Iterable[tuple[str, Target]]:
     """The hooks that ask for the event, by SID: the service's own, then those of the channel."""
     name = each.event.webhook_after
-    if service.post_webhook_url and service.webhook_filters and name in msgspec.json.decode(service.webhook_filters):
+    if service.post_webhook_url and service.webhook_filters and name in decode(service.webhook_filters):
         yield service.sid, service_target(service)
     if each.channel is None or name not in CHANNEL_WEBHOOKS:
         return
     for hook in hooks.get(each.channel.key, ()):
-        configuration = msgspec.json.decode(hook.configuration)
+        configuration = decode(hook.configuration)
         if listens(hook.type, configuration, str(name), each.record):
             yield hook.sid, hook_target(service, hook.type, configuration, flows)
 

@@ -24,7 +24,7 @@ from hubbub.storage.database import PING, BadDatabase, Row, Transaction, Value
 BUSY_MILLISECONDS = 5000  # a `hubbub` command beside the server holds the write lock for a moment at most
 CACHED_STATEMENTS = 500
 CACHE_KIB = 32 * 1024
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 16_000  # 64 MB: what is written often in that time is copied into the file once
 
 PRAGMAS = f"""
 PRAGMA journal_mode = WAL;
