@@ -151,11 +151,6 @@ async def credentials_with_pushes(reader: Reader, moment: int) -> list[tuple[Cre
     return [(Credential(*row[:-1]), row[-1]) for row in await reader.fetch_all(WITH_PUSHES, moment)]
 
 
-async def credential_by_sid(reader: Reader, sid: str) -> Credential | None:
-    row = await reader.fetch_one(f"SELECT {columns(Credential)} FROM credentials WHERE sid = $1", sid)
-    return Credential(*row) if row else None
-
-
 async def stopped_credentials(reader: Reader) -> list[str]:
     """The SIDs of those that the push services take nothing with."""
     return [row[0] for row in await reader.fetch_all("SELECT sid FROM credentials WHERE push_error IS NOT NULL")]
