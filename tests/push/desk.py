@@ -89,9 +89,8 @@ class Desk:
 
     async def reload(self, credential: Credential) -> Credential:
         """As it stands in the table."""
-        found = await sql.credential_by_sid(self.chat.database, credential.sid)
-        assert found is not None
-        return found
+        found = await sql.credentials_of(self.chat.database, credential.account)
+        return next(each for each in found if each.sid == credential.sid)
 
     async def store(
         self, credential: Credential, count: int = 1, *, logged: bool = False, hours: int = 24

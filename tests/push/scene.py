@@ -22,6 +22,7 @@ from hubbub.delivery.push.model import (
     Notice,
     Push,
 )
+from hubbub.resources.accounts import sql as accounts
 from hubbub.resources.credentials import sql as credentials
 from hubbub.resources.credentials.actions import seal
 from hubbub.resources.services.sql import service_by_sid
@@ -203,8 +204,9 @@ async def write_pushes(chat: Chat, scene: Scene) -> None:
 
 async def spoil_credentials(chat: Chat, scene: Scene) -> None:
     """Apple takes nothing with one of them any more; the certificate of another one has expired since it was set."""
-    stopped = await sql.credential_by_sid(chat.database, scene.credentials["token"])
-    assert stopped is not None
+    [account] = await accounts.list_accounts(chat.database)
+    found = await sql.credentials_of(chat.database, account.key)
+    stopped = next(each for each in found if each.sid == scene.credentials["token"])
     stopped.push_error, stopped.push_due = REASON, chat.clock() + HOUR
     certificate, key = keys.apns_certificate(days=-1)
     secrets = seal(chat, {"certificate": certificate, "private_key": key})
